@@ -1,0 +1,223 @@
+//! The one table of bytecode operations. `build.rs` expands it into the operation numbers, the handlers'
+//! bodies, the mapping from WebAssembly operators, and the operand formats that the disassembler prints.
+//!
+//! An operand is described by a letter: `d` a destination slot, `s` a source slot (each with the
+//! number of its 16-bit field), `a` an accumulator, `i` a signed 32-bit immediate, `w` a 64-bit one in a
+//! cell of its own, `o` an unsigned 32-bit offset, `j` a jump in cells, `n` a 16-bit number, `x` a cell.
+
+/// How the forms of a two-operand operator relate.
+pub enum Order {
+    /// `a op b` equals `b op a`.
+    Commutative,
+    /// Every order of operands needs a form of its own.
+    Fixed,
+    /// A comparison; `a op b` equals `b SWAPPED a`, and its negation is the other (integers only).
+    Compare(&'static str, &'static str),
+}
+
+pub use Order::*;
+
+/// A two-operand operator of one type: name without the type, order, whether it traps, and the body.
+pub struct Binary(pub &'static str, pub Order, pub bool, pub &'static str);
+
+/// Two-operand operators of both integer types. `U` and `S` are the unsigned and the signed type.
+pub const INT_BINARY: &[Binary] = &[
+    Binary("Add", Commutative, false, "|a, b| a.wrapping_add(b)"),
+    Binary("Mul", Commutative, false, "|a, b| a.wrapping_mul(b)"),
+    Binary("And", Commutative, false, "|a, b| a & b"),
+    Binary("Or", Commutative, false, "|a, b| a | b"),
+    Binary("Xor", Commutative, false, "|a, b| a ^ b"),
+    Binary("Sub", Fixed, false, "|a, b| a.wrapping_sub(b)"),
+    Binary("Shl", Fixed, false, "|a, b| a.wrapping_shl(b as u32)"),
+    Binary("ShrS", Fixed, false, "|a, b| (a as S).wrapping_shr(b as u32) as U"),
+    Binary("ShrU", Fixed, false, "|a, b| a.wrapping_shr(b as u32)"),
+    Binary("Rotl", Fixed, false, "|a, b| a.rotate_left(b as u32 % U::BITS)"),
+    Binary("Rotr", Fixed, false, "|a, b| a.rotate_right(b as u32 % U::BITS)"),
+    Binary("DivS", Fixed, true, "num::P_div_s"),
+    Binary("DivU", Fixed, true, "num::P_div_u"),
+    Binary("RemS", Fixed, true, "num::P_rem_s"),
+    Binary("RemU", Fixed, true, "num::P_rem_u"),
+    Binary("Eq", Compare("Eq", "Ne"), false, "|a, b| a == b"),
+    Binary("Ne", Compare("Ne", "Eq"), false, "|a, b| a != b"),
+    Binary("LtS", Compare("GtS", "GeS"), false, "|a, b| (a as S) < b as S"),
+    Binary("LtU", Compare("GtU", "GeU"), false, "|a, b| a < b"),
+    Binary("GtS", Compare("LtS", "LeS"), false, "|a, b| a as S > b as S"),
+    Binary("GtU", Compare("LtU", "LeU"), false, "|a, b| a > b"),
+    Binary("LeS", Compare("GeS", "GtS"), false, "|a, b| a as S <= b as S"),
+    Binary("LeU", Compare("GeU", "GtU"), false, "|a, b| a <= b"),
+    Binary("GeS", Compare("LeS", "LtS"), false, "|a, b| a as S >= b as S"),
+    Binary("GeU", Compare("LeU", "LtU"), false, "|a, b| a >= b"),
+];
+
+/// Two-operand operators of both float types. `F` is the type, `P` its name.
+pub const FLOAT_BINARY: &[Binary] = &[
+    Binary("Add", Commutative, false, "|a, b| a + b"),
+    Binary("Mul", Commutative, false, "|a, b| a * b"),
+    Binary("Sub", Fixed, false, "|a, b| a - b"),
+    Binary("Div", Fixed, false, "|a, b| a / b"),
+    Binary("Min", Fixed, false, "num::P_min"),
+    Binary("Max", Fixed, false, "num::P_max"),
+    Binary("Copysign", Fixed, false, "|a, b| a.copysign(b)"),
+    Binary("Eq", Compare("Eq", ""), false, "|a, b| a == b"),
+    Binary("Ne", Compare("Ne", ""), false, "|a, b| a != b"),
+    Binary("Lt", Compare("Gt", ""), false, "|a, b| a < b"),
+    Binary("Gt", Compare("Lt", ""), false, "|a, b| a > b"),
+    Binary("Le", Compare("Ge", ""), false, "|a, b| a <= b"),
+    Binary("Ge", Compare("Le", ""), false, "|a, b| a >= b"),
+];
+
+/// One-operand operators: name, operand type, result type, whether it traps, body.
+pub const UNARY: &[(&str, &str, &str, bool, &str)] = &[
+    ("I32Clz", "u32", "u32", false, "|x| x.leading_zeros()"),
+    ("I32Ctz", "u32", "u32", false, "|x| x.trailing_zeros()"),
+    ("I32Popcnt", "u32", "u32", false, "|x| x.count_ones()"),
+    ("I64Clz", "u64", "u64", false, "|x| u64::from(x.leading_zeros())"),
+    ("I64Ctz", "u64", "u64", false, "|x| u64::from(x.trailing_zeros())"),
+    ("I64Popcnt", "u64", "u64", false, "|x| u64::from(x.count_ones())"),
+    ("I32Extend8S", "u32", "u32", false, "|x| x as i8 as u32"),
+    ("I32Extend16S", "u32", "u32", false, "|x| x as i16 as u32"),
+    ("I64Extend8S", "u64", "u64", false, "|x| x as i8 as u64"),
+    ("I64Extend16S", "u64", "u64", false, "|x| x as i16 as u64"),
+    ("I64Extend32S", "u64", "u64", false, "|x| x as i32 as u64"),
+    ("I32WrapI64", "u64", "u32", false, "|x| x as u32"),
+    ("I64ExtendI32S", "u32", "u64", false, "|x| x as i32 as u64"),
+    ("I64ExtendI32U", "u32", "u64", false, "|x| u64::from(x)"),
+    ("F32Abs", "f32", "f32", false, "f32::abs"),
+    ("F32Neg", "f32", "f32", false, "|x| -x"),
+    ("F32Ceil", "f32", "f32", false, "num::f32_ceil"),
+    ("F32Floor", "f32", "f32", false, "num::f32_floor"),
+    ("F32Trunc", "f32", "f32", false, "num::f32_trunc"),
+    ("F32Nearest", "f32", "f32", false, "num::f32_nearest"),
+    ("F32Sqrt", "f32", "f32", false, "num::f32_sqrt"),
+    ("F64Abs", "f64", "f64", false, "f64::abs"),
+    ("F64Neg", "f64", "f64", false, "|x| -x"),
+    ("F64Ceil", "f64", "f64", false, "num::f64_ceil"),
+    ("F64Floor", "f64", "f64", false, "num::f64_floor"),
+    ("F64Trunc", "f64", "f64", false, "num::f64_trunc"),
+    ("F64Nearest", "f64", "f64", false, "num::f64_nearest"),
+    ("F64Sqrt", "f64", "f64", false, "num::f64_sqrt"),
+    ("I32TruncF32S", "f32", "u32", true, "|x| num::i32_trunc_f32(x).map(|x| x as u32)"),
+    ("I32TruncF32U", "f32", "u32", true, "num::u32_trunc_f32"),
+    ("I32TruncF64S", "f64", "u32", true, "|x| num::i32_trunc_f64(x).map(|x| x as u32)"),
+    ("I32TruncF64U", "f64", "u32", true, "num::u32_trunc_f64"),
+    ("I64TruncF32S", "f32", "u64", true, "|x| num::i64_trunc_f32(x).map(|x| x as u64)"),
+    ("I64TruncF32U", "f32", "u64", true, "num::u64_trunc_f32"),
+    ("I64TruncF64S", "f64", "u64", true, "|x| num::i64_trunc_f64(x).map(|x| x as u64)"),
+    ("I64TruncF64U", "f64", "u64", true, "num::u64_trunc_f64"),
+    ("I32TruncSatF32S", "f32", "u32", false, "|x| x as i32 as u32"),
+    ("I32TruncSatF32U", "f32", "u32", false, "|x| x as u32"),
+    ("I32TruncSatF64S", "f64", "u32", false, "|x| x as i32 as u32"),
+    ("I32TruncSatF64U", "f64", "u32", false, "|x| x as u32"),
+    ("I64TruncSatF32S", "f32", "u64", false, "|x| x as i64 as u64"),
+    ("I64TruncSatF32U", "f32", "u64", false, "|x| x as u64"),
+    ("I64TruncSatF64S", "f64", "u64", false, "|x| x as i64 as u64"),
+    ("I64TruncSatF64U", "f64", "u64", false, "|x| x as u64"),
+    ("F32ConvertI32S", "u32", "f32", false, "|x| x as i32 as f32"),
+    ("F32ConvertI32U", "u32", "f32", false, "|x| x as f32"),
+    ("F32ConvertI64S", "u64", "f32", false, "|x| x as i64 as f32"),
+    ("F32ConvertI64U", "u64", "f32", false, "|x| x as f32"),
+    ("F64ConvertI32S", "u32", "f64", false, "|x| f64::from(x as i32)"),
+    ("F64ConvertI32U", "u32", "f64", false, "|x| f64::from(x)"),
+    ("F64ConvertI64S", "u64", "f64", false, "|x| x as i64 as f64"),
+    ("F64ConvertI64U", "u64", "f64", false, "|x| x as f64"),
+    ("F32DemoteF64", "f64", "f32", false, "|x| x as f32"),
+    ("F64PromoteF32", "f32", "f64", false, "|x| f64::from(x)"),
+    ("I32ReinterpretF32", "f32", "u32", false, "f32::to_bits"),
+    ("I64ReinterpretF64", "f64", "u64", false, "f64::to_bits"),
+    ("F32ReinterpretI32", "u32", "f32", false, "f32::from_bits"),
+    ("F64ReinterpretI64", "u64", "f64", false, "f64::from_bits"),
+];
+
+/// Scalar loads: name, bytes read as, result type, body from the first to the second.
+pub const LOADS: &[(&str, &str, &str, &str)] = &[
+    ("I32Load", "u32", "u32", "|x| x"),
+    ("I64Load", "u64", "u64", "|x| x"),
+    ("F32Load", "u32", "f32", "f32::from_bits"),
+    ("F64Load", "u64", "f64", "f64::from_bits"),
+    ("I32Load8S", "u8", "u32", "|x| x as i8 as u32"),
+    ("I32Load8U", "u8", "u32", "u32::from"),
+    ("I32Load16S", "u16", "u32", "|x| x as i16 as u32"),
+    ("I32Load16U", "u16", "u32", "u32::from"),
+    ("I64Load8S", "u8", "u64", "|x| x as i8 as u64"),
+    ("I64Load8U", "u8", "u64", "u64::from"),
+    ("I64Load16S", "u16", "u64", "|x| x as i16 as u64"),
+    ("I64Load16U", "u16", "u64", "u64::from"),
+    ("I64Load32S", "u32", "u64", "|x| x as i32 as u64"),
+    ("I64Load32U", "u32", "u64", "u64::from"),
+];
+
+/// Stores by width, each serving several operators: name, type written, operators.
+pub const STORES: &[(&str, &str, &[&str])] = &[
+    ("Store8", "u8", &["I32Store8", "I64Store8"]),
+    ("Store16", "u16", &["I32Store16", "I64Store16"]),
+    ("Store32", "u32", &["I32Store", "F32Store", "I64Store32"]),
+    ("Store64", "u64", &["I64Store", "F64Store"]),
+];
+
+/// Everything else: name, operand format, size in cells, body.
+pub const OTHERS: &[(&str, &str, usize, &str)] = &[
+    // The stub of an untranslated function, and the return to the host.
+    ("Translate", "", 1, "control::stop(r, Stop::Translate)"),
+    ("Exit", "", 1, "control::stop(r, Stop::Done)"),
+    ("Unreachable", "", 1, "control::trap(r, TrapKind::Unreachable)"),
+    ("Fuel", "i", 2, "control::fuel::<false>(r)"),
+    ("FuelCheck", "i", 2, "control::fuel::<true>(r)"),
+    ("Copy", "d0 s1", 2, "control::copy(r)"),
+    ("CopyV", "d0 s1", 2, "control::copy_v128(r)"),
+    ("Const", "d0 i", 2, "control::const_signed(r)"),
+    ("ConstU", "d0 o", 2, "control::const_unsigned(r)"),
+    ("Const64", "d0 w", 3, "control::const_64(r)"),
+    ("ConstV", "d0 w w", 4, "control::const_v128(r)"),
+    ("Select", "d0 s1 s2 s3", 2, "control::select::<false>(r)"),
+    ("SelectA", "d0 s1 s2 a", 2, "control::select::<true>(r)"),
+    ("SelectV", "d0 s1 s2 s3", 2, "control::select_v128(r)"),
+    ("Br", "j", 2, "control::br::<false>(r)"),
+    ("BrBack", "j", 2, "control::br::<true>(r)"),
+    ("BrIfS", "s0 j", 2, "control::br_if::<SlotCond, true, false>(r)"),
+    ("BrIfSBack", "s0 j", 2, "control::br_if::<SlotCond, true, true>(r)"),
+    ("BrIfA", "a j", 2, "control::br_if::<AccCond, true, false>(r)"),
+    ("BrIfABack", "a j", 2, "control::br_if::<AccCond, true, true>(r)"),
+    ("BrUnlessS", "s0 j", 2, "control::br_if::<SlotCond, false, false>(r)"),
+    ("BrUnlessSBack", "s0 j", 2, "control::br_if::<SlotCond, false, true>(r)"),
+    ("BrUnlessA", "a j", 2, "control::br_if::<AccCond, false, false>(r)"),
+    ("BrUnlessABack", "a j", 2, "control::br_if::<AccCond, false, true>(r)"),
+    ("BrTable", "s0 t", 2, "control::br_table(r)"),
+    ("Return0", "", 1, "control::return_0(r)"),
+    ("Return1S", "s0 i", 2, "control::return_1::<false>(r)"),
+    ("Return1A", "a i", 2, "control::return_1::<true>(r)"),
+    ("ReturnN", "s0 n1 i", 2, "control::return_n(r)"),
+    ("Call", "n0 x", 3, "call::call(r)"),
+    ("CallImported", "n0 o", 2, "call::call_imported(r)"),
+    ("CallIndirect", "n0 s1 o x", 3, "call::call_indirect(r)"),
+    ("CallRef", "n0 s1", 2, "call::call_ref(r)"),
+    ("ReturnCall", "s0 n1 n2 x", 3, "call::return_call(r)"),
+    ("ReturnCallImported", "s0 n1 n2 x", 3, "call::return_call_imported(r)"),
+    ("ReturnCallIndirect", "s0 n1 n2 s3 x x", 4, "call::return_call_indirect(r)"),
+    ("ReturnCallRef", "s0 n1 n2 s3", 2, "call::return_call_ref(r)"),
+    ("GlobalGet", "d0 o", 2, "table::global_get::<true>(r)"),
+    ("GlobalGetImported", "d0 o", 2, "table::global_get::<false>(r)"),
+    ("GlobalSet", "s0 o", 2, "table::global_set::<true>(r)"),
+    ("GlobalSetImported", "s0 o", 2, "table::global_set::<false>(r)"),
+    ("GlobalGetV", "d0 o", 2, "table::global_get_v128(r)"),
+    ("GlobalSetV", "s0 o", 2, "table::global_set_v128(r)"),
+    ("RefFunc", "d0 o", 2, "table::ref_func(r)"),
+    ("RefAsNonNull", "s0", 2, "table::ref_as_non_null(r)"),
+    ("TableGet", "d0 s1 o", 2, "table::table_get(r)"),
+    ("TableSet", "s0 s1 o", 2, "table::table_set(r)"),
+    ("TableSize", "d0 o", 2, "table::table_size(r)"),
+    ("TableGrow", "d0 s1 s2 x", 3, "table::table_grow(r)"),
+    ("TableFill", "s0 s1 s2 x", 3, "table::table_fill(r)"),
+    ("TableCopy", "s0 s1 s2 x", 3, "table::table_copy(r)"),
+    ("TableInit", "s0 s1 s2 x", 3, "table::table_init(r)"),
+    ("ElemDrop", "o", 2, "table::elem_drop(r)"),
+    ("MemorySize", "d0 o", 2, "memory::memory_size(r)"),
+    ("MemoryGrow", "d0 s1 o", 2, "memory::memory_grow(r)"),
+    ("MemoryFill", "s0 s1 s2 x", 3, "memory::memory_fill(r)"),
+    ("MemoryCopy", "s0 s1 s2 x", 3, "memory::memory_copy(r)"),
+    ("MemoryInit", "s0 s1 s2 x", 3, "memory::memory_init(r)"),
+    ("DataDrop", "o", 2, "memory::data_drop(r)"),
+    ("V128Load", "d0 s1 o", 2, "memory::load_v128(r)"),
+    ("V128Store", "s0 s1 o", 2, "memory::store_v128(r)"),
+    ("V128LoadAt", "d0 s1 n2 w", 3, "memory::load_v128_at(r)"),
+    ("V128StoreAt", "s0 s1 n2 w", 3, "memory::store_v128_at(r)"),
+];

@@ -1,0 +1,346 @@
+//! Memory operations (Core specification, sections 4.4.7 and 4.4.9). Accesses to memory 0 with 32-bit
+//! addresses use the registers; all others find their memory through the instance. SAFETY of all functions:
+//! the module invariant of `regs`; an access happens only after its bounds check.
+
+use core::ops::Range;
+
+use lithe_runtime::Memory;
+use lithe_types::TrapKind;
+
+use crate::{
+    regs::{Flow, Regs, Scalar},
+    simd::V128,
+};
+
+/// What is read from or written to a memory. Every bit pattern is a value.
+pub(crate) trait Plain: Copy {}
+impl Plain for u8 {}
+impl Plain for u16 {}
+impl Plain for u32 {}
+impl Plain for u64 {}
+impl Plain for V128 {}
+
+const OUT: TrapKind = TrapKind::MemoryOutOfBounds;
+
+/// The place of a `T` at 32-bit address `address` plus the operation's offset in memory 0.
+#[inline(always)]
+unsafe fn place<T>(r: &Regs, address: u64) -> Option<*mut T> {
+    // SAFETY: the sum has at most 33 bits, and the end of the access is compared with the size.
+    unsafe {
+        let effective = u64::from(address as u32) + u64::from(r.imm() as u32);
+        if effective + size_of::<T>() as u64 > r.len as u64 {
+            return None;
+        }
+        Some(r.mem.add(effective as usize).cast())
+    }
+}
+
+/// The memory with index `index`.
+#[inline(always)]
+unsafe fn memory(r: &Regs, index: usize) -> *mut Memory {
+    // SAFETY: memory indices are validated.
+    unsafe { *(*r.inst).memories.add(index) }
+}
+
+/// The place of a `T` at 64-bit address `address` plus `offset` in memory `index`.
+#[inline(always)]
+pub(super) unsafe fn place_at<T>(
+    r: &Regs,
+    index: usize,
+    address: u64,
+    offset: u64,
+) -> Option<*mut T> {
+    // SAFETY: the memory lives as long as the store; the end of the access is compared with its size.
+    unsafe {
+        let memory = memory(r, index);
+        let end = address.checked_add(offset)?.checked_add(size_of::<T>() as u64)?;
+        if end > (*memory).len as u64 {
+            return None;
+        }
+        Some((*memory).base.add((end as usize) - size_of::<T>()).cast())
+    }
+}
+
+/// The place that the fields of a generic access name: address in field 1, memory in field 2.
+#[inline(always)]
+pub(super) unsafe fn place_of<T>(r: &Regs) -> Option<*mut T> {
+    // SAFETY: module invariant.
+    unsafe { place_at(r, r.field(2) as usize, r.get(1), r.cell(2)) }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn load<T: Plain, U: Scalar, const ACC: bool>(
+    r: &mut Regs,
+    f: impl FnOnce(T) -> U,
+) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let address = if ACC { r.acc } else { r.get(1) };
+        let Some(place) = place::<T>(r, address) else { return OUT.into() };
+        f(place.read_unaligned()).set(r);
+        r.next(2)
+    }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn load_at<T: Plain, U: Scalar>(r: &mut Regs, f: impl FnOnce(T) -> U) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let Some(place) = place_of::<T>(r) else { return OUT.into() };
+        f(place.read_unaligned()).set(r);
+        r.next(3)
+    }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn load_v128(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let Some(place) = place::<V128>(r, r.get(1)) else { return OUT.into() };
+        r.set_v128(place.read_unaligned());
+        r.next(2)
+    }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn load_v128_at(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let Some(place) = place_of::<V128>(r) else { return OUT.into() };
+        r.set_v128(place.read_unaligned());
+        r.next(3)
+    }
+}
+
+/// Where the address and the value of a store stand.
+pub(crate) trait Operands {
+    const CELLS: usize;
+    unsafe fn operands(r: &Regs) -> (u64, u64);
+}
+
+macro_rules! operands {
+    ($($(#[$doc:meta])* $name:ident $cells:literal |$r:ident| $address:expr, $value:expr;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+        impl Operands for $name {
+            const CELLS: usize = $cells;
+            #[inline(always)]
+            unsafe fn operands($r: &Regs) -> (u64, u64) {
+                // SAFETY: module invariant.
+                unsafe { ($address, $value) }
+            }
+        }
+    )*};
+}
+
+operands! {
+    /// Both in slots.
+    Slots 2 |r| r.get(0), r.get(1);
+    /// The value in the accumulator.
+    SlotAcc 2 |r| r.get(0), r.acc;
+    /// The address in the accumulator.
+    AccSlot 2 |r| r.acc, r.get(1);
+    /// The value an immediate.
+    SlotImm 3 |r| r.get(0), r.cell(2);
+}
+
+macro_rules! truncate {
+    ($($ty:ident)*) => {$(
+        impl From<Word> for $ty {
+            #[inline(always)]
+            fn from(word: Word) -> $ty {
+                word.0 as $ty
+            }
+        }
+    )*};
+}
+
+/// The low bytes of a slot.
+pub(crate) struct Word(u64);
+truncate! { u8 u16 u32 u64 }
+
+#[inline(always)]
+pub(crate) unsafe fn store<T: Plain + From<Word>, O: Operands>(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let (address, value) = O::operands(r);
+        let Some(place) = place::<T>(r, address) else { return OUT.into() };
+        place.write_unaligned(T::from(Word(value)));
+        r.next(O::CELLS)
+    }
+}
+
+/// A store to any memory: address in field 0, value in field 1, memory in field 2.
+#[inline(always)]
+pub(crate) unsafe fn store_at<T: Plain + From<Word>>(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let place = place_at::<T>(r, r.field(2) as usize, r.get(0), r.cell(2));
+        let Some(place) = place else { return OUT.into() };
+        place.write_unaligned(T::from(Word(r.get(1))));
+        r.next(3)
+    }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn store_v128(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let Some(place) = place::<V128>(r, r.get(0)) else { return OUT.into() };
+        place.write_unaligned(r.get_v128(1));
+        r.next(2)
+    }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn store_v128_at(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let place = place_at::<V128>(r, r.field(2) as usize, r.get(0), r.cell(2));
+        let Some(place) = place else { return OUT.into() };
+        place.write_unaligned(r.get_v128(1));
+        r.next(3)
+    }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn memory_size(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let pages = (*memory(r, r.imm() as u32 as usize)).pages();
+        r.set(pages);
+        r.next(2)
+    }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn memory_grow(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant; the registers of memory 0 are read again, which may be this memory.
+    unsafe {
+        let old = grow(r.inst, memory(r, r.imm() as u32 as usize), r.get(1));
+        r.reload_memory();
+        r.set(old);
+        r.next(2)
+    }
+}
+
+#[inline(never)]
+unsafe fn grow(inst: *mut lithe_runtime::Instance, memory: *mut Memory, delta: u64) -> u64 {
+    // SAFETY: the memory and the state of execution live as long as the store; no reference to them exists.
+    let memory = unsafe { &mut *memory };
+    let is64 = memory.ty.is64;
+    match memory.grow(delta) {
+        Some(old) => old,
+        None => {
+            // SAFETY: as above.
+            unsafe { (*(*inst).vm).refused_grows += 1 };
+            if is64 { u64::MAX } else { u64::from(u32::MAX) }
+        }
+    }
+}
+
+/// `start..start + len` within a memory.
+unsafe fn range(memory: *mut Memory, start: u64, len: u64) -> Option<Range<usize>> {
+    let end = start.checked_add(len)?;
+    // SAFETY: the memory lives as long as the store.
+    (end <= unsafe { (*memory).len } as u64).then_some(start as usize..end as usize)
+}
+
+#[inline(always)]
+pub(crate) unsafe fn memory_fill(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        match fill(memory(r, r.cell(2) as usize), r.get(0), r.get(1) as u8, r.get(2)) {
+            Some(()) => r.next(3),
+            None => OUT.into(),
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn fill(memory: *mut Memory, start: u64, value: u8, len: u64) -> Option<()> {
+    // SAFETY: the range lies within the memory.
+    unsafe {
+        let range = range(memory, start, len)?;
+        (*memory).base.add(range.start).write_bytes(value, range.len());
+    }
+    Some(())
+}
+
+/// The cell holds the destination memory in its lower and the source memory in its upper half.
+#[inline(always)]
+pub(crate) unsafe fn memory_copy(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let both = r.cell(2);
+        let to = memory(r, both as u32 as usize);
+        let from = memory(r, (both >> 32) as usize);
+        match copy(to, from, r.get(0), r.get(1), r.get(2)) {
+            Some(()) => r.next(3),
+            None => OUT.into(),
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn copy(to: *mut Memory, from: *mut Memory, d: u64, s: u64, len: u64) -> Option<()> {
+    // SAFETY: both ranges lie within their memories; they may overlap.
+    unsafe {
+        let source = range(from, s, len)?;
+        let target = range(to, d, len)?;
+        let source_start = (*from).base.add(source.start);
+        core::ptr::copy(source_start, (*to).base.add(target.start), source.len());
+    }
+    Some(())
+}
+
+/// The cell holds the memory in its lower and the segment in its upper half.
+#[inline(always)]
+pub(crate) unsafe fn memory_init(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        match init(r, r.cell(2), r.get(0), r.get(1) as u32, r.get(2) as u32) {
+            Some(()) => r.next(3),
+            None => OUT.into(),
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn init(r: &Regs, both: u64, d: u64, s: u32, len: u32) -> Option<()> {
+    // SAFETY: indices are validated; the ranges lie within the segment and the memory.
+    unsafe {
+        let segment = (both >> 32) as usize;
+        let instance = &*r.inst;
+        let module = instance.code.module();
+        let bytes = match instance.dropped_data[segment] {
+            true => &[],
+            false => {
+                let range = &module.data[segment].range;
+                &module.bytes[range.start as usize..range.end as usize]
+            }
+        };
+        let end = (s as usize).checked_add(len as usize)?;
+        let source = bytes.get(s as usize..end)?;
+        let memory = memory(r, both as u32 as usize);
+        let target = range(memory, d, u64::from(len))?;
+        let place = (*memory).base.add(target.start);
+        core::ptr::copy_nonoverlapping(source.as_ptr(), place, source.len());
+    }
+    Some(())
+}
+
+#[inline(always)]
+pub(crate) unsafe fn data_drop(r: &mut Regs) -> Flow {
+    // SAFETY: the segment index is validated.
+    unsafe {
+        drop_data(r.inst, r.imm() as u32 as usize);
+        r.next(2)
+    }
+}
+
+#[inline(never)]
+unsafe fn drop_data(inst: *mut lithe_runtime::Instance, segment: usize) {
+    // SAFETY: the instance lives as long as the store, and no reference to the list exists.
+    unsafe { (&mut (*inst).dropped_data)[segment] = true };
+}

@@ -1,0 +1,30 @@
+//! What each operation does. The bodies are written once, as inlined functions over [`Regs`], and expanded
+//! from the table in `build/table.rs` into the handlers of both dispatch back ends.
+
+mod call;
+mod control;
+mod memory;
+mod numeric;
+mod table;
+mod vector;
+
+/// One function per operation, named like it.
+#[allow(non_snake_case, reason = "the bodies carry the names of the operations they belong to")]
+pub(crate) mod body {
+    use lithe_types::TrapKind;
+
+    use super::{
+        call,
+        control::{self, AccCond, SlotCond},
+        memory::{self, AccSlot, SlotAcc, SlotImm, Slots},
+        numeric::{self, AI, AS, BrAI, BrAS, BrSI, BrSS, IA, IS, SA, SI, SS},
+        table, vector,
+    };
+    use crate::{
+        num,
+        regs::{Flow, Regs, Stop},
+        simd,
+    };
+
+    include!(concat!(env!("OUT_DIR"), "/bodies.rs"));
+}

@@ -1,0 +1,87 @@
+//! The operations of the bytecode, generated from `build/table.rs`, and how WebAssembly operators map to
+//! groups of them. The translator and the disassembler use it.
+
+use lithe_parser::{MemArg, Operator as O};
+
+/// The accumulator that a value stands in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Class {
+    Int,
+    F32,
+    F64,
+}
+
+/// The immediate that an operator's forms take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Imm {
+    /// Any value of 32 bits, in the operand cell.
+    Bits32,
+    /// Any value of 64 bits, in a cell of its own.
+    Bits64,
+    /// A 64-bit value that is the sign extension of 32 bits, in the operand cell.
+    Signed32,
+}
+
+/// A two-operand operator: its forms slot-slot, slot-immediate, immediate-slot, accumulator-slot,
+/// slot-accumulator, accumulator-immediate, immediate-accumulator.
+pub(crate) struct Binary {
+    pub forms: [Op; 7],
+    pub imm: Imm,
+    pub operand: Class,
+    pub result: Class,
+}
+
+/// A one-operand operator: slot and accumulator form.
+pub(crate) struct Unary {
+    pub forms: [Op; 2],
+    pub operand: Class,
+    pub result: Class,
+}
+
+/// A scalar load: address in a slot, in the accumulator, and the form for any memory.
+pub(crate) struct Load {
+    pub forms: [Op; 3],
+    pub result: Class,
+}
+
+/// A scalar store: slots, value in the accumulator, address in the accumulator, value immediate, any memory.
+pub(crate) struct Store {
+    pub forms: [Op; 5],
+}
+
+/// The operation group of an operator.
+pub(crate) enum Family {
+    Binary(&'static Binary),
+    Unary(&'static Unary),
+    Load(&'static Load, MemArg),
+    Store(&'static Store, MemArg),
+    /// One to three vectors to a vector.
+    Vector(u8, Op),
+    VectorShift(Op),
+    VectorTest(Op),
+    VectorSplat(Op),
+    VectorExtract(u8, Op, Class),
+    VectorReplace(u8, Op),
+    VectorShuffle([u8; 16], Op),
+    VectorLoad(MemArg, Op),
+    VectorLoadLane(MemArg, u8, Op),
+    VectorStoreLane(MemArg, u8, Op),
+}
+
+/// Branches fused with a comparison, each forward and backward.
+pub(crate) struct Branches {
+    /// Taken when the comparison holds.
+    pub when: [Op; 2],
+    /// Taken when it does not.
+    pub unless: [Op; 2],
+}
+
+include!(concat!(env!("OUT_DIR"), "/ops.rs"));
+
+impl Op {
+    /// Name, operand format and size in cells.
+    pub(crate) fn format(self) -> (&'static str, &'static str, usize) {
+        let (name, format, cells) = FORMATS[self as usize];
+        (name, format, cells as usize)
+    }
+}

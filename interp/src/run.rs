@@ -1,0 +1,288 @@
+//! Running functions: entering from the host, translating on first call, and stopping in a state that can be
+//! continued. The embedding API drives it. Invariant: activations of a store are nested; only the innermost
+//! one runs, which `entries` proves.
+
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+use lithe_runtime::{
+    Code, CodeConfig, CodeHeader, CodeSlot, Func, Instance, LimitError, Registry, Shared, Store,
+    Vm,
+    layout::{HEADER_CODE, HEADER_INSTANCE, HEADER_IP, HEADER_SLOTS, HEADER_SP},
+};
+use lithe_types::{TrapKind, limits};
+use lithe_validator::ValidModule;
+
+use crate::{
+    dispatch,
+    regs::Stop,
+    translate::{self, Buffers, TranslateError},
+};
+
+/// Whether this build has the threaded dispatch back end.
+pub const THREADED: bool = dispatch::THREADED;
+
+/// A module ready for this interpreter; `None` when the engine's limit of types is reached.
+pub fn new_code(
+    valid: ValidModule,
+    registry: Shared<Registry>,
+    mut config: CodeConfig,
+    label: &str,
+) -> Option<Code> {
+    config.threaded &= THREADED;
+    Code::new(valid, registry, config, label, dispatch::translate_stub(config.threaded).header())
+}
+
+/// The interpreter's own memory: what translations use again.
+#[derive(Default)]
+pub struct Interpreter {
+    pub(crate) buffers: Buffers,
+}
+
+/// A call from the host that has not returned.
+pub struct Activation {
+    vm: *mut Vm,
+    /// Number among the store's nested activations.
+    entry: u32,
+    /// The first argument, later the first result.
+    base: *mut u64,
+    pub(crate) ip: *const u64,
+    pub(crate) sp: *mut u64,
+    pub(crate) instance: *mut Instance,
+    /// Whether `ip` follows the operation that stopped.
+    pub(crate) after: bool,
+}
+
+/// Why execution came back to the host.
+pub enum Outcome {
+    /// The function returned; the results replace the arguments.
+    Returned,
+    /// A host function is to be called; then the activation is resumed.
+    Host(HostCall),
+    /// A trap. The activation can be traced, then it must be left.
+    Trap(TrapKind),
+    /// The store's signal is set. Resuming goes on.
+    Signal,
+    /// Fuel ran out. Resuming goes on when there is more.
+    OutOfFuel,
+    /// The interpreter cannot run this.
+    Failed(Error),
+}
+
+/// A host function that the guest calls.
+#[derive(Clone, Copy)]
+pub struct HostCall {
+    /// The function.
+    pub func: NonNull<Func>,
+    /// The instance that calls.
+    pub caller: NonNull<Instance>,
+    args: *mut u64,
+}
+
+/// What the interpreter refuses.
+#[derive(Debug)]
+pub enum Error {
+    /// A body uses an operator that this engine does not execute, or is invalid.
+    Translate(TranslateError),
+    /// A limit of the store.
+    Limit(LimitError),
+    /// An activation was resumed that is not the innermost one of its store.
+    NotInnermost,
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Error::Translate(TranslateError::Unsupported) => {
+                f.write_str("the function uses an operator that this engine does not execute")
+            }
+            Error::Translate(_) => f.write_str("the function cannot be translated"),
+            Error::Limit(error) => error.fmt(f),
+            Error::NotInnermost => f.write_str("the call is not the innermost one of its store"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl HostCall {
+    /// The arguments, and room for the results in the same place.
+    pub fn slots<'s>(&self, store: &'s mut Store) -> &'s mut [u64] {
+        // SAFETY: functions live as long as the store; the caller's frame has room for arguments and results,
+        // and nothing else refers to the value stack while the store is borrowed mutably.
+        unsafe {
+            let func = self.func.as_ref();
+            let count = func.param_slots.max(func.result_slots);
+            let _ = store;
+            core::slice::from_raw_parts_mut(self.args, usize::from(count))
+        }
+    }
+}
+
+impl Interpreter {
+    /// Prepares a call of a function that belongs to an instance of `store`, with its arguments as slots.
+    pub fn start(
+        &mut self,
+        store: &mut Store,
+        func: NonNull<Func>,
+        args: &[u64],
+    ) -> Result<Activation, Outcome> {
+        store.ensure_stack().map_err(|error| Outcome::Failed(Error::Limit(error)))?;
+        let vm = store.vm_ptr();
+        // SAFETY: the function and its instance live as long as the store. The slots written lie between the
+        // first free slot and the end of the value stack, which is checked.
+        unsafe {
+            let func = func.as_ref();
+            let (params, results) = (func.param_slots as usize, func.result_slots as usize);
+            let base = (*vm).sp;
+            let needed = params.max(results) + HEADER_SLOTS;
+            let free = ((*vm).stack_end as usize - base as usize) / 8;
+            if free < needed || (*vm).entries >= limits::HOST_ENTRIES {
+                return Err(Outcome::Trap(TrapKind::StackExhausted));
+            }
+            if args.len() < params || func.instance.is_null() {
+                return Err(Outcome::Failed(Error::NotInnermost));
+            }
+            core::ptr::copy_nonoverlapping(args.as_ptr(), base, params);
+            let sp = base.add(params + HEADER_SLOTS);
+            let threaded = (*func.instance).code.config().threaded;
+            *sp.offset(HEADER_CODE) = func.code as usize as u64;
+            *sp.offset(HEADER_INSTANCE) = func.instance as usize as u64;
+            *sp.offset(HEADER_SP) = 0;
+            *sp.offset(HEADER_IP) = dispatch::exit_stub(threaded).ops() as usize as u64;
+            (*vm).entries += 1;
+            Ok(Activation {
+                vm,
+                entry: (*vm).entries,
+                base,
+                ip: dispatch::translate_stub(threaded).ops(),
+                sp,
+                instance: func.instance,
+                after: false,
+            })
+        }
+    }
+
+    /// Runs an activation until something needs the host.
+    pub fn resume(&mut self, store: &mut Store, activation: &mut Activation) -> Outcome {
+        let vm = store.vm_ptr();
+        if vm != activation.vm || store.vm().entries != activation.entry {
+            return Outcome::Failed(Error::NotInnermost);
+        }
+        // SAFETY: the activation is the innermost one of this store, so its frames are on the value stack and
+        // its pointers are those that execution stopped with.
+        unsafe {
+            (*vm).ip = activation.ip;
+            (*vm).sp = activation.sp;
+            (*vm).instance = activation.instance;
+            let threaded = (*activation.instance).code.config().threaded;
+            loop {
+                let reason = dispatch::run(vm, threaded);
+                if reason == Stop::Translate as u32 {
+                    match self.enter(vm) {
+                        Ok(()) => continue,
+                        Err(outcome) => {
+                            activation.save(false);
+                            return outcome;
+                        }
+                    }
+                }
+                if reason == Stop::Done as u32 {
+                    (*vm).sp = activation.base;
+                    (*vm).entries -= 1;
+                    return Outcome::Returned;
+                }
+                activation.save(reason == Stop::Host as u32);
+                if reason == Stop::Host as u32 {
+                    let func = (*vm).callee;
+                    let count = (*func).param_slots.max((*func).result_slots);
+                    // What the host calls next begins above the arguments.
+                    (*vm).sp = (*vm).args.add(usize::from(count));
+                    let args = (*vm).args;
+                    let func = NonNull::new_unchecked(func);
+                    let caller = NonNull::new_unchecked((*vm).instance);
+                    return Outcome::Host(HostCall { func, caller, args });
+                }
+                if reason == Stop::Signal as u32 {
+                    return Outcome::Signal;
+                }
+                if reason == Stop::Fuel as u32 {
+                    return Outcome::OutOfFuel;
+                }
+                let kind = u8::try_from(reason).ok().and_then(TrapKind::from_code);
+                return Outcome::Trap(kind.unwrap_or(TrapKind::Unreachable));
+            }
+        }
+    }
+
+    /// Begins the function whose header was just written, after translating it if nobody has.
+    ///
+    /// # Safety
+    /// Execution of `vm` stopped in the stub of a function whose frame begins at `vm.sp`.
+    unsafe fn enter(&mut self, vm: *mut Vm) -> Result<(), Outcome> {
+        // SAFETY: the header holds the function's slot; translations live as long as their module; the slots
+        // set to zero are within the value stack, which is checked.
+        unsafe {
+            let (sp, instance) = ((*vm).sp, (*vm).instance);
+            let slot = *sp.offset(HEADER_CODE) as usize as *const CodeSlot;
+            let code = &(*instance).code;
+            let stub =
+                core::ptr::from_ref(dispatch::translate_stub(code.config().threaded).header());
+            let mut header: *const CodeHeader = (*slot).0.load(Ordering::Acquire);
+            if header == stub {
+                let func = code.func_of_slot(slot).unwrap_or_default();
+                let config = code.config();
+                let translation =
+                    translate::translate(code, func, config, false, &mut self.buffers).map_err(
+                        |error| match error {
+                            TranslateError::FrameTooLarge => Outcome::Trap(TrapKind::FrameTooLarge),
+                            error => Outcome::Failed(Error::Translate(error)),
+                        },
+                    )?;
+                header = code.publish(func, translation.cells);
+            }
+            (*vm).ip = (*header).ops.as_ptr();
+            let free = ((*vm).stack_end as usize - sp as usize) / 8;
+            if free < (*header).frame_slots as usize {
+                return Err(Outcome::Trap(TrapKind::StackExhausted));
+            }
+            sp.write_bytes(0, (*header).zero_slots as usize);
+            Ok(())
+        }
+    }
+}
+
+impl Activation {
+    /// # Safety
+    /// Execution of this activation just stopped.
+    unsafe fn save(&mut self, after: bool) {
+        // SAFETY: as the caller promises; the state of execution lives as long as the store.
+        unsafe {
+            self.ip = (*self.vm).ip;
+            self.sp = (*self.vm).sp;
+            self.instance = (*self.vm).instance;
+        }
+        self.after = after;
+    }
+
+    /// The results, after `Outcome::Returned` and before the next call.
+    pub fn results<'s>(&self, store: &'s Store, count: usize) -> &'s [u64] {
+        let vm = store.vm();
+        let free = (vm.stack_end as usize).saturating_sub(self.base as usize) / 8;
+        if !core::ptr::eq(vm, self.vm) || self.base < vm.stack_base || count > free {
+            return &[];
+        }
+        // SAFETY: the slots lie within the value stack of this store, which is initialized memory.
+        unsafe { core::slice::from_raw_parts(self.base, count) }
+    }
+
+    /// Gives up an activation that is the innermost one: its frames are gone.
+    pub fn leave(&mut self, store: &mut Store) {
+        let innermost = store.vm_ptr() == self.vm && store.vm().entries == self.entry;
+        if innermost {
+            let vm = store.vm_mut();
+            vm.sp = self.base;
+            vm.entries -= 1;
+        }
+    }
+}

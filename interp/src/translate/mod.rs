@@ -1,0 +1,203 @@
+//! A validated body to bytecode in one forward pass (design section 4). The driver calls it on a function's
+//! first call. Invariant: where code is reachable, the symbolic stack has exactly the values that the
+//! specification's operand stack has, and each value's own slot is its position.
+//!
+//! ```text
+//! emit      cells, operands, the accumulator's contents, folding of destinations
+//! stack     symbolic operand stack: values in their own slot, in a local, or constant
+//! control   labels, branches, blocks
+//! ops       operators to operations
+//! ```
+
+mod control;
+mod emit;
+mod ops;
+mod stack;
+
+use alloc::{boxed::Box, vec::Vec};
+
+use lithe_parser::{Module, Operator};
+use lithe_runtime::{Code, CodeConfig, CodeHeader, CodeSlot, layout::HEADER_SLOTS};
+use lithe_types::{FuncType, ValType, limits};
+use lithe_validator::{Scratch, Sink};
+
+use control::Control;
+use emit::Last;
+use stack::Value;
+
+/// Why a body could not be translated.
+#[derive(Debug)]
+pub enum TranslateError {
+    /// The frame exceeds [`limits::FRAME_SLOTS`].
+    FrameTooLarge,
+    /// The body uses an operator that this engine does not execute.
+    Unsupported,
+    /// The body is invalid; cannot happen for a proven module.
+    Invalid,
+}
+
+impl From<lithe_validator::Error> for TranslateError {
+    fn from(_: lithe_validator::Error) -> TranslateError {
+        TranslateError::Invalid
+    }
+}
+
+/// Memory that translations use again.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    scratch: Scratch,
+    cells: Vec<u64>,
+    values: Vec<Value>,
+    controls: Vec<Control>,
+    locals: Vec<Local>,
+}
+
+/// A local's place in the frame.
+#[derive(Clone, Copy)]
+struct Local {
+    slot: i16,
+    wide: bool,
+}
+
+/// A translation and the positions of its operations.
+pub(crate) struct Translation {
+    /// Header and operations.
+    pub cells: Box<[u64]>,
+    /// Where each operation came from: cell, counted from the first operation, and byte offset in the module.
+    /// Empty unless asked for.
+    pub map: Vec<(u32, u32)>,
+}
+
+/// Translates defined function `func`, with the positions of its operations when `record` is set.
+pub(crate) fn translate(
+    code: &Code,
+    func: u32,
+    config: CodeConfig,
+    record: bool,
+    buffers: &mut Buffers,
+) -> Result<Translation, TranslateError> {
+    let module = code.module();
+    let ty = code.signature(module.imported_funcs + func);
+    let mut scratch = core::mem::take(&mut buffers.scratch);
+    let mut translator = Translator {
+        module,
+        types: code.types(),
+        slots: code.slots(),
+        config,
+        ty: &ty,
+        cells: core::mem::take(&mut buffers.cells),
+        values: core::mem::take(&mut buffers.values),
+        controls: core::mem::take(&mut buffers.controls),
+        locals: core::mem::take(&mut buffers.locals),
+        local_slots: 0,
+        height: 0,
+        max_height: 0,
+        in_locals: 0,
+        dead: 0,
+        accs: [None; 3],
+        last: None,
+        fuel_at: None,
+        offset: 0,
+        map: record.then(Vec::new),
+    };
+    translator.begin();
+    let result = code.valid().walk(func, &mut scratch, &mut translator);
+    let translation = result.and_then(|()| translator.finish());
+    let Translator { mut cells, mut values, mut controls, mut locals, .. } = translator;
+    cells.clear();
+    values.clear();
+    controls.clear();
+    locals.clear();
+    *buffers = Buffers { scratch, cells, values, controls, locals };
+    translation
+}
+
+struct Translator<'a> {
+    module: &'a Module,
+    /// Canonical type ids by type index.
+    types: &'a [u32],
+    slots: &'a [CodeSlot],
+    config: CodeConfig,
+    ty: &'a FuncType,
+    cells: Vec<u64>,
+    values: Vec<Value>,
+    controls: Vec<Control>,
+    locals: Vec<Local>,
+    /// Slots of the locals that are no parameters.
+    local_slots: u32,
+    /// The next free slot.
+    height: u32,
+    max_height: u32,
+    /// How many values of the symbolic stack stand in locals.
+    in_locals: u32,
+    /// Depth of blocks inside code that cannot be reached; 0 in reachable code.
+    dead: u32,
+    /// The slot whose value each accumulator holds.
+    accs: [Option<i16>; 3],
+    last: Option<Last>,
+    /// The charge of the current region, which grows with its operators.
+    fuel_at: Option<usize>,
+    offset: u32,
+    map: Option<Vec<(u32, u32)>>,
+}
+
+impl Sink for Translator<'_> {
+    type Error = TranslateError;
+
+    fn locals(&mut self, count: u32, ty: ValType) -> Result<(), TranslateError> {
+        let wide = ty.slots() == 2;
+        for _ in 0..count {
+            self.locals.push(Local { slot: self.local_slots as i16, wide });
+            self.local_slots += ty.slots();
+            if self.local_slots > limits::FRAME_SLOTS {
+                return Err(TranslateError::FrameTooLarge);
+            }
+        }
+        Ok(())
+    }
+
+    fn op(&mut self, op: &Operator<'_>, offset: u32) -> Result<(), TranslateError> {
+        self.offset = offset;
+        if self.controls.is_empty() {
+            self.begin_body();
+        }
+        if self.max_height + HEADER_SLOTS as u32 > limits::FRAME_SLOTS {
+            return Err(TranslateError::FrameTooLarge);
+        }
+        self.operator(op)
+    }
+}
+
+impl Translator<'_> {
+    /// Parameters stand below the header, at negative slots.
+    fn begin(&mut self) {
+        self.cells.clear();
+        let mut slot = -((HEADER_SLOTS as u32 + self.ty.param_slots()) as i32);
+        for ty in &self.ty.params {
+            self.locals.push(Local { slot: slot as i16, wide: ty.slots() == 2 });
+            slot += ty.slots() as i32;
+        }
+        // The header's cell; filled in at the end.
+        self.cells.push(0);
+    }
+
+    /// All locals are known: operands follow them.
+    fn begin_body(&mut self) {
+        self.height = self.local_slots;
+        self.max_height = self.height;
+        self.begin_region(true);
+        self.push_function_label();
+    }
+
+    fn finish(&mut self) -> Result<Translation, TranslateError> {
+        let frame_slots = self.max_height + HEADER_SLOTS as u32;
+        if frame_slots > limits::FRAME_SLOTS {
+            return Err(TranslateError::FrameTooLarge);
+        }
+        const { assert!(size_of::<CodeHeader>() == 8) };
+        let header = [frame_slots.to_ne_bytes(), self.local_slots.to_ne_bytes()];
+        self.cells[0] = u64::from_ne_bytes(header.as_flattened().try_into().unwrap_or_default());
+        let map = self.map.take().unwrap_or_default();
+        Ok(Translation { cells: self.cells.as_slice().into(), map })
+    }
+}

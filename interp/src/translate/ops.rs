@@ -1,0 +1,571 @@
+//! Operators to operations, in the order of the specification's section 4.4. Code that cannot be reached is
+//! skipped but for its block structure.
+
+use lithe_parser::{MemArg, MemArgTarget, Operator as O};
+use lithe_runtime::layout::HEADER_SLOTS;
+use lithe_types::FuncType;
+
+use crate::op::{Binary, Class, Family, Imm, Load, Op, Store, Unary, family, negation};
+
+use super::{
+    TranslateError, Translator,
+    stack::{Place, Value},
+};
+
+type Result = core::result::Result<(), TranslateError>;
+
+/// Two 32-bit indices in one cell.
+fn both(lower: u32, upper: u32) -> u64 {
+    u64::from(lower) | u64::from(upper) << 32
+}
+
+/// The memory of an access. Access to arrays is a proposal that no feature of Lithe enables.
+fn memory_of(memarg: &MemArg) -> u32 {
+    match memarg.target {
+        MemArgTarget::Memory(index) => index,
+        MemArgTarget::Array(_) => 0,
+    }
+}
+
+/// Whether an operator costs no fuel: it does nothing of its own.
+fn free(op: &O<'_>) -> bool {
+    matches!(
+        op,
+        O::Nop
+            | O::Drop
+            | O::Block { .. }
+            | O::Loop { .. }
+            | O::Unreachable
+            | O::Return
+            | O::Else
+            | O::End
+    )
+}
+
+impl Translator<'_> {
+    pub(super) fn operator(&mut self, op: &O<'_>) -> Result {
+        if self.dead > 0 {
+            match op {
+                O::Block { .. } | O::Loop { .. } | O::If { .. } => self.dead += 1,
+                O::Else if self.dead == 1 => self.else_(),
+                O::End if self.dead == 1 => self.end(),
+                O::End => self.dead -= 1,
+                _ => {}
+            }
+            return Ok(());
+        }
+        if !free(op) {
+            self.charge();
+        }
+        match family(op) {
+            Some(family) => self.family(family),
+            None => self.other(op)?,
+        }
+        Ok(())
+    }
+
+    fn family(&mut self, family: Family) {
+        match family {
+            Family::Binary(op) => self.binary(op),
+            Family::Unary(op) => self.unary(op),
+            Family::Load(op, memarg) => self.load(op, memarg),
+            Family::Store(op, memarg) => self.store(op, memarg),
+            Family::Vector(count, op) => {
+                let mut operands = [0; 4];
+                for k in (1..=usize::from(count)).rev() {
+                    operands[k] = self.pop_slot();
+                }
+                self.result(op, operands, true, None);
+            }
+            Family::VectorShift(op) => {
+                let (n, vector) = (self.pop_slot(), self.pop_slot());
+                self.result(op, [0, vector, n, 0], true, None);
+            }
+            Family::VectorTest(op) => {
+                let vector = self.pop_slot();
+                self.result(op, [0, vector, 0, 0], false, Some(Class::Int));
+            }
+            Family::VectorSplat(op) => {
+                let scalar = self.pop_slot();
+                self.result(op, [0, scalar, 0, 0], true, None);
+            }
+            Family::VectorExtract(lane, op, class) => {
+                let vector = self.pop_slot();
+                self.result(op, [0, vector, i16::from(lane), 0], false, Some(class));
+            }
+            Family::VectorReplace(lane, op) => {
+                let (scalar, vector) = (self.pop_slot(), self.pop_slot());
+                self.result(op, [0, vector, scalar, i16::from(lane)], true, None);
+            }
+            Family::VectorShuffle(lanes, op) => {
+                let (b, a) = (self.pop_slot(), self.pop_slot());
+                self.result(op, [0, a, b, 0], true, None);
+                let (halves, _) = lanes.as_chunks::<8>();
+                self.cells.extend(halves.iter().map(|half| u64::from_le_bytes(*half)));
+            }
+            Family::VectorLoad(memarg, op) => {
+                let address = self.pop_slot();
+                self.result(op, [0, address, memory_of(&memarg) as i16, 0], true, None);
+                self.cells.push(memarg.offset);
+            }
+            Family::VectorLoadLane(memarg, lane, op) => {
+                let (vector, address) = (self.pop_slot(), self.pop_slot());
+                let both = memory_of(&memarg) as i16 * 16 + i16::from(lane);
+                self.result(op, [0, address, vector, both], true, None);
+                self.cells.push(memarg.offset);
+            }
+            Family::VectorStoreLane(memarg, lane, op) => {
+                let (vector, address) = (self.pop_slot(), self.pop_slot());
+                self.emit(op, [address, vector, memory_of(&memarg) as i16, i16::from(lane)]);
+                self.cells.push(memarg.offset);
+            }
+        }
+    }
+
+    /// Pops a value and gives the slot to read it from.
+    fn pop_slot(&mut self) -> i16 {
+        let value = self.pop();
+        self.slot_of(value)
+    }
+
+    /// Writes an operation whose result is pushed; field 0 becomes the destination.
+    fn result(&mut self, op: Op, mut operands: [i16; 4], wide: bool, class: Option<Class>) {
+        let dst = self.push(wide);
+        operands[0] = dst;
+        let at = self.emit(op, operands);
+        if wide {
+            self.clobber(dst + 1);
+        }
+        self.wrote(at, op, dst, class);
+    }
+
+    fn result_imm(&mut self, op: Op, operand: i16, imm: i32, class: Option<Class>) {
+        let dst = self.push(false);
+        let at = self.emit_imm(op, dst, operand, imm);
+        self.wrote(at, op, dst, class);
+    }
+
+    fn binary(&mut self, op: &Binary) {
+        let fits = |value: &Value| match (value.place, op.imm) {
+            (Place::Const(bits), Imm::Signed32) => (bits as i32 as u64 == bits).then_some(bits),
+            (Place::Const(bits), _) => Some(bits),
+            _ => None,
+        };
+        let (b, a) = (self.pop(), self.pop());
+        let (imm, operand, reversed) = match (fits(&a), fits(&b)) {
+            (_, Some(imm)) => (imm, a, false),
+            (Some(imm), None) => (imm, b, true),
+            (None, None) => {
+                let (a, b) = (self.slot_of(a), self.slot_of(b));
+                let (form, operands) = if self.in_acc(op.operand, a) {
+                    (3, [0, b, 0, 0])
+                } else if self.in_acc(op.operand, b) {
+                    (4, [0, a, 0, 0])
+                } else {
+                    (0, [0, a, b, 0])
+                };
+                return self.result(op.forms[form], operands, false, Some(op.result));
+            }
+        };
+        let slot = self.slot_of(operand);
+        let acc = self.in_acc(op.operand, slot);
+        let form = match (acc, reversed) {
+            (false, false) => 1,
+            (false, true) => 2,
+            (true, false) => 5,
+            (true, true) => 6,
+        };
+        self.result_imm(op.forms[form], slot, imm as i32, Some(op.result));
+        if op.imm == Imm::Bits64 {
+            self.cells.push(imm);
+        }
+    }
+
+    fn unary(&mut self, op: &Unary) {
+        let slot = self.pop_slot();
+        let form = usize::from(self.in_acc(op.operand, slot));
+        self.result(op.forms[form], [0, slot, 0, 0], false, Some(op.result));
+    }
+
+    /// Whether an access can use the registers of memory 0.
+    fn near(&self, memarg: &MemArg) -> bool {
+        memory_of(memarg) == 0
+            && !self.module.memories[0].is64
+            && u32::try_from(memarg.offset).is_ok()
+    }
+
+    fn load(&mut self, op: &Load, memarg: MemArg) {
+        let address = self.pop_slot();
+        if self.near(&memarg) {
+            let form = usize::from(self.in_acc(Class::Int, address));
+            self.result_imm(op.forms[form], address, memarg.offset as i32, Some(op.result));
+        } else {
+            let operands = [0, address, memory_of(&memarg) as i16, 0];
+            self.result(op.forms[2], operands, false, Some(op.result));
+            self.cells.push(memarg.offset);
+        }
+    }
+
+    fn store(&mut self, op: &Store, memarg: MemArg) {
+        let (value, address) = (self.pop(), self.pop());
+        if !self.near(&memarg) {
+            let (address, value) = (self.slot_of(address), self.slot_of(value));
+            self.emit(op.forms[4], [address, value, memory_of(&memarg) as i16, 0]);
+            self.cells.push(memarg.offset);
+            return;
+        }
+        let offset = memarg.offset as i32;
+        if let Place::Const(bits) = value.place {
+            let address = self.slot_of(address);
+            self.emit_imm(op.forms[3], address, 0, offset);
+            self.cells.push(bits);
+            return;
+        }
+        let (address, value) = (self.slot_of(address), self.slot_of(value));
+        let form = if self.in_acc(Class::Int, value) {
+            1
+        } else if self.in_acc(Class::Int, address) {
+            2
+        } else {
+            0
+        };
+        self.emit_imm(op.forms[form], address, value, offset);
+    }
+
+    fn other(&mut self, op: &O<'_>) -> Result {
+        match op {
+            O::Nop => {}
+            O::Unreachable => {
+                self.emit(Op::Unreachable, [0; 4]);
+                self.unreachable();
+            }
+            O::Block { blockty } => self.block(blockty),
+            O::Loop { blockty } => self.loop_(blockty),
+            O::If { blockty } => self.if_(blockty),
+            O::Else => self.else_(),
+            O::End => self.end(),
+            O::Br { relative_depth } => self.br(*relative_depth),
+            O::BrIf { relative_depth } => self.br_if(*relative_depth),
+            O::BrTable { targets } => self.br_table(targets),
+            O::Return => {
+                self.return_();
+                self.unreachable();
+            }
+            O::BrOnNull { relative_depth } => {
+                let value = self.pop();
+                let slot = self.slot_of(value);
+                self.branch_when(*relative_depth, |this, when, back| {
+                    this.branch_on_null(slot, when, back)
+                });
+                // A null constant was written to its own slot.
+                let place = match value.place {
+                    Place::Const(_) => Place::Own,
+                    place => place,
+                };
+                self.push_again(Value { place, ..value });
+            }
+            O::BrOnNonNull { relative_depth } => {
+                let value = self.pop();
+                let slot = self.slot_of(value);
+                self.push_again(Value {
+                    place: if slot == value.slot { Place::Own } else { Place::Local(slot) },
+                    ..value
+                });
+                self.branch_when(*relative_depth, |this, when, back| {
+                    this.branch_on_null(slot, !when, back)
+                });
+                self.pop();
+            }
+
+            O::Call { function_index } => self.call(*function_index),
+            O::ReturnCall { function_index } => self.return_call(*function_index),
+            O::CallIndirect { type_index, table_index } => {
+                let index = self.pop_slot();
+                let Some(ty) = self.module.func_type(*type_index) else { return Ok(()) };
+                let sp = self.arguments(ty);
+                self.emit_imm(Op::CallIndirect, sp, index, *table_index as i32);
+                self.cells.push(self.signature(*type_index));
+                self.results_of(ty);
+            }
+            O::ReturnCallIndirect { type_index, table_index } => {
+                let index = self.pop_slot();
+                let Some(ty) = self.module.func_type(*type_index) else { return Ok(()) };
+                let [first, count, own] = self.tail_arguments(ty);
+                self.emit(Op::ReturnCallIndirect, [first, count, own, index]);
+                self.cells.push(self.signature(*type_index));
+                self.cells.push(u64::from(*table_index));
+                self.return_from(ty, first);
+            }
+            O::CallRef { type_index } => {
+                let callee = self.pop_slot();
+                let Some(ty) = self.module.func_type(*type_index) else { return Ok(()) };
+                let sp = self.arguments(ty);
+                self.emit(Op::CallRef, [sp, callee, 0, 0]);
+                self.results_of(ty);
+            }
+            O::ReturnCallRef { type_index } => {
+                let callee = self.pop_slot();
+                let Some(ty) = self.module.func_type(*type_index) else { return Ok(()) };
+                let [first, count, own] = self.tail_arguments(ty);
+                self.emit(Op::ReturnCallRef, [first, count, own, callee]);
+                self.return_from(ty, first);
+            }
+
+            O::Drop => {
+                self.pop();
+            }
+            O::Select | O::TypedSelect { .. } => self.select(),
+
+            O::LocalGet { local_index } => self.push_local(*local_index),
+            O::LocalSet { local_index } => {
+                let value = self.pop();
+                self.set_local(*local_index, value);
+            }
+            O::LocalTee { local_index } => {
+                let value = self.pop();
+                self.set_local(*local_index, value);
+                match value.place {
+                    Place::Const(_) => self.push_again(value),
+                    _ => self.push_local(*local_index),
+                }
+            }
+            O::GlobalGet { global_index } => {
+                let wide = self.module.globals[*global_index as usize].ty.value.slots() == 2;
+                if wide {
+                    let dst = self.push(true);
+                    let at = self.emit_imm(Op::GlobalGetV, dst, 0, *global_index as i32);
+                    self.clobber(dst + 1);
+                    self.wrote(at, Op::GlobalGetV, dst, None);
+                } else {
+                    let (op, index) =
+                        self.global(*global_index, Op::GlobalGet, Op::GlobalGetImported);
+                    self.result_imm(op, 0, index, Some(Class::Int));
+                }
+            }
+            O::GlobalSet { global_index } => {
+                let value = self.pop();
+                let slot = self.slot_of(value);
+                let (op, index) = match value.wide {
+                    true => (Op::GlobalSetV, *global_index as i32),
+                    false => self.global(*global_index, Op::GlobalSet, Op::GlobalSetImported),
+                };
+                self.emit_imm(op, slot, 0, index);
+            }
+
+            O::TableGet { table } => {
+                let index = self.pop_slot();
+                self.result_imm(Op::TableGet, index, *table as i32, Some(Class::Int));
+            }
+            O::TableSet { table } => {
+                let (value, index) = (self.pop_slot(), self.pop_slot());
+                self.emit_imm(Op::TableSet, index, value, *table as i32);
+            }
+            O::TableSize { table } => {
+                self.result_imm(Op::TableSize, 0, *table as i32, Some(Class::Int));
+            }
+            O::TableGrow { table } => {
+                let (delta, init) = (self.pop_slot(), self.pop_slot());
+                self.result(Op::TableGrow, [0, init, delta, 0], false, Some(Class::Int));
+                self.cells.push(u64::from(*table));
+            }
+            O::TableFill { table } => self.bulk(Op::TableFill, u64::from(*table)),
+            O::TableCopy { dst_table, src_table } => {
+                self.bulk(Op::TableCopy, both(*dst_table, *src_table));
+            }
+            O::TableInit { elem_index, table } => {
+                self.bulk(Op::TableInit, both(*table, *elem_index));
+            }
+            O::ElemDrop { elem_index } => {
+                self.emit_imm(Op::ElemDrop, 0, 0, *elem_index as i32);
+            }
+
+            O::MemorySize { mem } => {
+                self.result_imm(Op::MemorySize, 0, *mem as i32, Some(Class::Int));
+            }
+            O::MemoryGrow { mem } => {
+                let delta = self.pop_slot();
+                self.result_imm(Op::MemoryGrow, delta, *mem as i32, Some(Class::Int));
+            }
+            O::MemoryFill { mem } => self.bulk(Op::MemoryFill, u64::from(*mem)),
+            O::MemoryCopy { dst_mem, src_mem } => {
+                self.bulk(Op::MemoryCopy, both(*dst_mem, *src_mem));
+            }
+            O::MemoryInit { data_index, mem } => {
+                self.bulk(Op::MemoryInit, both(*mem, *data_index));
+            }
+            O::DataDrop { data_index } => {
+                self.emit_imm(Op::DataDrop, 0, 0, *data_index as i32);
+            }
+
+            O::I32Const { value } => self.push_const(u64::from(*value as u32)),
+            O::I64Const { value } => self.push_const(*value as u64),
+            O::F32Const { value } => self.push_const(u64::from(value.bits())),
+            O::F64Const { value } => self.push_const(value.bits()),
+            O::I32Eqz => self.is_zero(&O::I32Eq),
+            O::I64Eqz => self.is_zero(&O::I64Eq),
+            O::RefIsNull => self.is_zero(&O::I64Eq),
+            O::RefNull { .. } => self.push_const(0),
+            O::RefFunc { function_index } => {
+                self.result_imm(Op::RefFunc, 0, *function_index as i32, Some(Class::Int));
+            }
+            O::RefAsNonNull => {
+                let value = self.pop();
+                let slot = self.slot_of(value);
+                self.emit(Op::RefAsNonNull, [slot, 0, 0, 0]);
+                let place = if slot == value.slot { Place::Own } else { Place::Local(slot) };
+                self.push_again(Value { place, ..value });
+            }
+
+            O::V128Const { value } => {
+                self.result(Op::ConstV, [0; 4], true, None);
+                let bits = value.i128() as u128;
+                self.cells.extend([bits as u64, (bits >> 64) as u64]);
+            }
+            O::V128Load { memarg } => {
+                let address = self.pop_slot();
+                let dst = self.push(true);
+                let (op, at) = if self.near(memarg) {
+                    let offset = memarg.offset as i32;
+                    (Op::V128Load, self.emit_imm(Op::V128Load, dst, address, offset))
+                } else {
+                    let operands = [dst, address, memory_of(&memarg) as i16, 0];
+                    let at = self.emit(Op::V128LoadAt, operands);
+                    self.cells.push(memarg.offset);
+                    (Op::V128LoadAt, at)
+                };
+                self.clobber(dst + 1);
+                self.wrote(at, op, dst, None);
+            }
+            O::V128Store { memarg } => {
+                let (value, address) = (self.pop_slot(), self.pop_slot());
+                if self.near(memarg) {
+                    self.emit_imm(Op::V128Store, address, value, memarg.offset as i32);
+                } else {
+                    self.emit(Op::V128StoreAt, [address, value, memory_of(&memarg) as i16, 0]);
+                    self.cells.push(memarg.offset);
+                }
+            }
+            _ => return Err(TranslateError::Unsupported),
+        }
+        Ok(())
+    }
+
+    /// `x == 0`; the result of an integer comparison is negated in place.
+    fn is_zero(&mut self, equal: &O<'_>) {
+        if let Some(Value { place: Place::Own, slot, .. }) = self.values.last()
+            && let Some(last) = &self.last
+            && last.dst == *slot
+            && let Some(negated) = negation(last.op)
+        {
+            return self.replace_last(negated);
+        }
+        self.push_const(0);
+        if let Some(Family::Binary(op)) = family(equal) {
+            self.binary(op);
+        }
+    }
+
+    fn select(&mut self) {
+        let (condition, b, a) = (self.pop(), self.pop(), self.pop());
+        let wide = a.wide;
+        // Constants move first: they use the accumulator.
+        let (a, b) = (self.slot_of(a), self.slot_of(b));
+        let condition = self.slot_of(condition);
+        if wide {
+            return self.result(Op::SelectV, [0, a, b, condition], true, None);
+        }
+        let op = match self.in_acc(Class::Int, condition) {
+            true => Op::SelectA,
+            false => Op::Select,
+        };
+        self.result(op, [0, a, b, condition], false, Some(Class::Int));
+    }
+
+    fn bulk(&mut self, op: Op, cell: u64) {
+        let (c, b, a) = (self.pop(), self.pop(), self.pop());
+        let operands = [self.slot_of(a), self.slot_of(b), self.slot_of(c), 0];
+        self.emit(op, operands);
+        self.cells.push(cell);
+    }
+
+    /// The operation for a global and its index there.
+    fn global(&self, index: u32, own: Op, imported: Op) -> (Op, i32) {
+        match index.checked_sub(self.module.imported_globals) {
+            Some(index) => (own, index as i32),
+            None => (imported, index as i32),
+        }
+    }
+
+    /// The canonical id of a type; the upper half says whether it can have subtypes.
+    fn signature(&self, type_index: u32) -> u64 {
+        let open = !self.module.types[type_index as usize].is_final;
+        both(self.types[type_index as usize], u32::from(open))
+    }
+
+    /// Brings the arguments to where the callee expects them and pops them; gives the callee's slot 0.
+    fn arguments(&mut self, ty: &FuncType) -> i16 {
+        self.own_top(ty.params.len());
+        for _ in 0..ty.params.len() {
+            self.pop();
+        }
+        let sp = self.height + ty.param_slots() + HEADER_SLOTS as u32;
+        self.max_height = self.max_height.max(sp);
+        sp as i16
+    }
+
+    /// Pushes what a call returned.
+    fn results_of(&mut self, ty: &FuncType) {
+        self.forget();
+        for ty in &ty.results {
+            self.push(ty.slots() == 2);
+        }
+        self.forget();
+    }
+
+    /// First argument, argument slots, and the running function's parameter slots, for a tail call.
+    fn tail_arguments(&mut self, ty: &FuncType) -> [i16; 3] {
+        self.arguments(ty);
+        [self.height as i16, ty.param_slots() as i16, self.ty.param_slots() as i16]
+    }
+
+    /// Returns what a host function, tail-called, wrote from slot `first` on.
+    fn return_from(&mut self, ty: &FuncType, first: i16) {
+        debug_assert_eq!(first, self.height as i16);
+        self.results_of(ty);
+        self.return_();
+        self.unreachable();
+    }
+
+    fn call(&mut self, func: u32) {
+        let Some(ty) = self.module.type_of_func(func) else { return };
+        let sp = self.arguments(ty);
+        match func.checked_sub(self.module.imported_funcs) {
+            Some(own) => {
+                self.emit(Op::Call, [sp, 0, 0, 0]);
+                self.cells.push(core::ptr::from_ref(&self.slots[own as usize]) as usize as u64);
+            }
+            None => {
+                self.emit_imm(Op::CallImported, sp, 0, func as i32);
+            }
+        }
+        self.results_of(ty);
+    }
+
+    fn return_call(&mut self, func: u32) {
+        let Some(ty) = self.module.type_of_func(func) else { return };
+        let [first, count, own] = self.tail_arguments(ty);
+        match func.checked_sub(self.module.imported_funcs) {
+            Some(defined) => {
+                self.emit(Op::ReturnCall, [first, count, own, 0]);
+                let slot = core::ptr::from_ref(&self.slots[defined as usize]);
+                self.cells.push(slot as usize as u64);
+                self.unreachable();
+            }
+            None => {
+                self.emit(Op::ReturnCallImported, [first, count, own, 0]);
+                self.cells.push(u64::from(func));
+                self.return_from(ty, first);
+            }
+        }
+    }
+}

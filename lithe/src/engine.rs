@@ -1,0 +1,110 @@
+//! Configuration and what all modules of a program share. An engine is cheap to clone.
+
+use std::sync::Arc;
+
+use lithe_runtime::{CodeConfig, Registry};
+use lithe_types::Features;
+
+/// How an engine behaves. Every option has a default that is right for most programs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    features: Features,
+    fuel: bool,
+    dispatch: Dispatch,
+}
+
+/// The dispatch back end of the interpreter. They differ in speed only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Dispatch {
+    /// Sibling calls where this build has them, else the loop.
+    #[default]
+    Auto,
+    /// Every operation jumps to the next one. On targets without it, the loop.
+    Threaded,
+    /// A loop over one `match`.
+    Loop,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { features: Engine::SUPPORTED, fuel: false, dispatch: Dispatch::Auto }
+    }
+}
+
+impl Config {
+    /// The defaults: WebAssembly 3.0 as far as the engine executes it, no fuel.
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// The proposals that modules may use. What the engine cannot execute stays refused by name.
+    pub fn features(mut self, features: Features) -> Config {
+        self.features = features;
+        self
+    }
+
+    /// Whether code counts fuel; see [`crate::Store::set_fuel`]. Default: no.
+    pub fn fuel(mut self, fuel: bool) -> Config {
+        self.fuel = fuel;
+        self
+    }
+
+    /// The dispatch back end. Default: the fastest that this build has.
+    pub fn dispatch(mut self, dispatch: Dispatch) -> Config {
+        self.dispatch = dispatch;
+        self
+    }
+}
+
+/// The context in which modules are loaded and run.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    registry: Arc<Registry>,
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::new(&Config::default())
+    }
+}
+
+impl Engine {
+    /// The proposals that this version executes.
+    pub const SUPPORTED: Features = Features::WASM3
+        .difference(Features::GC)
+        .difference(Features::EXCEPTIONS)
+        .union(Features::CUSTOM_PAGE_SIZES);
+
+    /// An engine with this configuration.
+    pub fn new(config: &Config) -> Engine {
+        let registry = Arc::new(Registry::default());
+        Engine(Arc::new(Inner { config: config.clone(), registry }))
+    }
+
+    /// Whether both are the same engine.
+    pub fn same(&self, other: &Engine) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether code counts fuel.
+    pub fn counts_fuel(&self) -> bool {
+        self.0.config.fuel
+    }
+
+    /// The proposals that modules of this engine may use.
+    pub fn features(&self) -> Features {
+        self.0.config.features
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.0.registry
+    }
+
+    pub(crate) fn code_config(&self) -> CodeConfig {
+        let threaded = self.0.config.dispatch != Dispatch::Loop && lithe_interp::THREADED;
+        CodeConfig { fuel: self.0.config.fuel, threaded }
+    }
+}

@@ -1,0 +1,253 @@
+//! The one error type of the embedding API. Invariant: a caller can always tell the guest's fault from its
+//! own, and a trap from an error.
+
+use std::fmt;
+
+use lithe_types::{ExternType, TrapKind};
+
+use crate::Frame;
+use crate::backtrace::RawFrame;
+
+/// What functions of this crate return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something did not work. One pointer wide.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    offset: Option<u64>,
+    missing: Vec<MissingImport>,
+    trap: Option<Trap>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Whose fault an error is, and of what sort.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The bytes or the text are not a module.
+    Malformed,
+    /// The bytes are a component, not a core module.
+    Component,
+    /// The module breaks a rule of the specification, or uses a feature that is not enabled.
+    Invalid,
+    /// Imports are missing or have other types.
+    Link,
+    /// The guest trapped.
+    Trap,
+    /// The guest asked to exit, with this status.
+    Exit(i32),
+    /// A limit was reached.
+    Limit,
+    /// A host function failed.
+    Host,
+    /// The call does not fit: unknown export, wrong types, a handle of another store.
+    Usage,
+}
+
+/// An import that cannot be satisfied.
+#[derive(Clone, Debug)]
+pub struct MissingImport {
+    /// The module name.
+    pub module: String,
+    /// The field name.
+    pub name: String,
+    /// The type that is wanted.
+    pub expected: ExternType,
+    /// The type of what has that name, when something has.
+    pub found: Option<ExternType>,
+}
+
+/// A trap with its backtrace.
+#[derive(Debug)]
+pub struct Trap {
+    kind: TrapKind,
+    pub(crate) frames: Vec<RawFrame>,
+}
+
+impl Trap {
+    /// Why the guest was stopped.
+    pub fn kind(&self) -> TrapKind {
+        self.kind
+    }
+
+    /// The frames, innermost first, with function names and source positions where the module has them.
+    pub fn frames(&self) -> Vec<Frame> {
+        crate::backtrace::resolve(&self.frames)
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wasm trap: {}", self.kind)
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error(Box::new(Inner {
+            kind,
+            message: message.into(),
+            offset: None,
+            missing: Vec::new(),
+            trap: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn at(kind: ErrorKind, offset: u64, message: impl Into<String>) -> Error {
+        let mut error = Error::new(kind, message);
+        error.0.offset = Some(offset);
+        error
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Usage, message)
+    }
+
+    pub(crate) fn link(missing: Vec<MissingImport>) -> Error {
+        let names: Vec<String> =
+            missing.iter().map(|import| format!("{}.{}", import.module, import.name)).collect();
+        let message = match names.len() {
+            1 => format!("the import {} cannot be satisfied", names[0]),
+            count => format!("{count} imports cannot be satisfied: {}", names.join(", ")),
+        };
+        let mut error = Error::new(ErrorKind::Link, message);
+        error.0.missing = missing;
+        error
+    }
+
+    /// A trap, which a host function may return to stop the guest.
+    pub fn trap_of(kind: TrapKind) -> Error {
+        let mut error = Error::new(ErrorKind::Trap, format!("wasm trap: {kind}"));
+        error.0.trap = Some(Trap { kind, frames: Vec::new() });
+        error
+    }
+
+    /// A request to end the program with this status, which a host function may return.
+    pub fn exit(status: i32) -> Error {
+        let message = format!("the program exited with status {status}");
+        Error::new(ErrorKind::Exit(status), message)
+    }
+
+    /// An error of a host function in its own words; the guest is stopped.
+    pub fn host(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        let source = error.into();
+        let mut error = Error::new(ErrorKind::Host, source.to_string());
+        error.0.source = Some(source);
+        error
+    }
+
+    /// Adds the frames of an activation that this error passes through.
+    pub(crate) fn pass(&mut self, frames: Vec<RawFrame>) {
+        let kind = self.0.kind;
+        if kind == ErrorKind::Trap
+            && let Some(trap) = &mut self.0.trap
+        {
+            trap.frames.extend(frames);
+        }
+    }
+
+    /// What sort of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The trap, when it is one.
+    pub fn trap(&self) -> Option<&Trap> {
+        self.0.trap.as_ref()
+    }
+
+    /// The status, when the guest asked to exit.
+    pub fn exit_status(&self) -> Option<i32> {
+        match self.0.kind {
+            ErrorKind::Exit(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Every import that cannot be satisfied.
+    pub fn missing_imports(&self) -> &[MissingImport] {
+        &self.0.missing
+    }
+
+    /// The byte offset in the module.
+    pub fn offset(&self) -> Option<u64> {
+        self.0.offset
+    }
+
+    /// The sentence without the offset.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        match self.0.offset {
+            Some(offset) => write!(f, " (at offset {offset:#x})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<lithe_parser::Error> for Error {
+    fn from(error: lithe_parser::Error) -> Error {
+        let kind = match error.kind() {
+            lithe_parser::ErrorKind::Component => ErrorKind::Component,
+            lithe_parser::ErrorKind::TooLarge => ErrorKind::Limit,
+            _ => ErrorKind::Malformed,
+        };
+        Error::at(kind, error.offset(), error.message())
+    }
+}
+
+impl From<lithe_validator::Error> for Error {
+    fn from(error: lithe_validator::Error) -> Error {
+        let mut message = match error.func() {
+            Some(func) => format!("function {func}: {}", error.message()),
+            None => error.message().into(),
+        };
+        if let Some(name) = error.feature() {
+            let known = lithe_types::Features::by_name(name);
+            let runs = known.is_ok_and(|set| crate::Engine::SUPPORTED.contains(set));
+            message += &match runs {
+                true => format!("; the feature {name} is not enabled"),
+                false => format!("; this version of Lithe does not execute {name}"),
+            };
+        }
+        Error::at(ErrorKind::Invalid, error.offset(), message)
+    }
+}
+
+impl From<lithe_runtime::LimitError> for Error {
+    fn from(error: lithe_runtime::LimitError) -> Error {
+        Error::new(ErrorKind::Limit, error.to_string())
+    }
+}
+
+impl From<lithe_interp::Error> for Error {
+    fn from(error: lithe_interp::Error) -> Error {
+        let kind = match &error {
+            lithe_interp::Error::Translate(_) => ErrorKind::Invalid,
+            lithe_interp::Error::Limit(_) => ErrorKind::Limit,
+            lithe_interp::Error::NotInnermost => ErrorKind::Usage,
+        };
+        Error::new(kind, error.to_string())
+    }
+}

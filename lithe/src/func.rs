@@ -1,0 +1,269 @@
+//! Functions and how they are called. Every call of a guest goes through `invoke`, which runs the
+//! interpreter and serves its host calls in a loop, so guest frames never stand on the native stack.
+
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use lithe_interp::{Activation, HostCall, Outcome};
+use lithe_runtime as rt;
+use lithe_types::{FuncType, TrapKind, ValType};
+
+use crate::{
+    AsContext, AsContextMut, Caller, Error, IntoFunc, Result, Val, WasmParams, WasmResults,
+    backtrace::RawFrame,
+    raw::Handle,
+    store::{HostFunc, StoreInner},
+};
+
+/// A function: one of a guest, or one of the host.
+#[derive(Clone, Copy)]
+pub struct Func {
+    pub(crate) handle: Handle<rt::Func>,
+}
+
+impl std::fmt::Debug for Func {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Func")
+    }
+}
+
+impl Func {
+    /// A host function of any type, called with values.
+    pub fn new<S: AsContextMut>(
+        mut store: S,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, S::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Func>
+    where
+        S::Data: 'static,
+    {
+        let host = untyped(ty.clone(), func);
+        store.store_mut().add_host(&ty, host)
+    }
+
+    /// A host function from a closure; its type is that of the closure.
+    pub fn wrap<S: AsContextMut, M>(mut store: S, func: impl IntoFunc<S::Data, M>) -> Result<Func> {
+        let (ty, host) = func.into_func();
+        store.store_mut().add_host(&ty, host)
+    }
+
+    /// The type. References to defined types carry engine-wide ids.
+    pub fn ty(&self, store: impl AsContext) -> Result<FuncType> {
+        let store = store.store();
+        Ok((*self.handle.get(store.id, &store.rt)?.signature).clone())
+    }
+
+    /// Calls the function. `results` has room for each result.
+    pub fn call(
+        &self,
+        mut store: impl AsContextMut,
+        args: &[Val],
+        results: &mut [Val],
+    ) -> Result<()> {
+        let store = store.store_mut();
+        let func = self.handle.get(store.id, &store.rt)?;
+        let signature = func.signature.clone();
+        if args.len() != signature.params.len() || results.len() != signature.results.len() {
+            return Err(Error::usage(format!(
+                "the function takes {} arguments and returns {} values; {} and {} were given",
+                signature.params.len(),
+                signature.results.len(),
+                args.len(),
+                results.len()
+            )));
+        }
+        let mut slots = vec![0; usize::from(func.param_slots.max(func.result_slots))];
+        let mut at = 0;
+        for (value, ty) in args.iter().zip(&signature.params) {
+            let pair = value.to_slots(*ty, store)?;
+            let width = ty.slots() as usize;
+            slots[at..at + width].copy_from_slice(&pair[..width]);
+            at += width;
+        }
+        invoke(store, &self.handle, &mut slots)?;
+        let mut at = 0;
+        for (value, ty) in results.iter_mut().zip(&signature.results) {
+            *value = Val::from_slots(*ty, &slots[at..], store.id);
+            at += ty.slots() as usize;
+        }
+        Ok(())
+    }
+
+    /// The function with its type known to Rust.
+    pub fn typed<P: WasmParams, R: WasmResults>(
+        &self,
+        store: impl AsContext,
+    ) -> Result<TypedFunc<P, R>> {
+        let store = store.store();
+        let ty = &self.handle.get(store.id, &store.rt)?.signature;
+        let wanted = FuncType::new(P::types(), R::types());
+        if **ty != wanted {
+            return Err(Error::usage(format!("the function is a {ty}, not a {wanted}")));
+        }
+        Ok(TypedFunc { func: *self, types: PhantomData })
+    }
+}
+
+/// A function whose type Rust knows, so calls need no checks of their own.
+pub struct TypedFunc<P, R> {
+    func: Func,
+    types: PhantomData<fn(P) -> R>,
+}
+
+impl<P, R> Clone for TypedFunc<P, R> {
+    fn clone(&self) -> TypedFunc<P, R> {
+        *self
+    }
+}
+
+impl<P, R> Copy for TypedFunc<P, R> {}
+
+impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
+    /// Calls the function.
+    pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
+        const SLOTS: usize = 32;
+        let store = store.store_mut();
+        let mut slots = [0; SLOTS];
+        params.store(store.id, &mut slots)?;
+        let count = P::SLOTS.max(R::SLOTS).min(SLOTS);
+        invoke(store, &self.func.handle, &mut slots[..count])?;
+        Ok(R::load(store.id, &slots))
+    }
+
+    /// The function.
+    pub fn func(&self) -> &Func {
+        &self.func
+    }
+}
+
+impl<T> StoreInner<T> {
+    pub(crate) fn add_host(&mut self, ty: &FuncType, host: HostFunc<T>) -> Result<Func> {
+        let ty = self.rt.register_func(ty)?;
+        let index = self.hosts.len() as u32;
+        self.hosts.push(host);
+        Ok(Func { handle: Handle::new(self.id, self.rt.add_host_func(ty, index)) })
+    }
+}
+
+/// A host function over values as one over slots.
+pub(crate) fn untyped<T>(
+    ty: FuncType,
+    func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+) -> HostFunc<T> {
+    Arc::new(move |caller, slots| {
+        let id = caller.store.id;
+        let mut at = 0;
+        let load = |ty: &ValType| {
+            let value = Val::from_slots(*ty, &slots[at..], id);
+            at += ty.slots() as usize;
+            value
+        };
+        let args: Vec<Val> = ty.params.iter().map(load).collect();
+        let null = Val::I32(0);
+        let mut results: Vec<Val> =
+            ty.results.iter().map(|ty| Val::default_of(*ty).unwrap_or(null)).collect();
+        let Caller { store, instance } = caller;
+        func(Caller { store: &mut *store, instance }, &args, &mut results)?;
+        let mut at = 0;
+        for (value, ty) in results.iter().zip(&ty.results) {
+            let pair = value.to_slots(*ty, store)?;
+            let width = ty.slots() as usize;
+            slots[at..at + width].copy_from_slice(&pair[..width]);
+            at += width;
+        }
+        Ok(())
+    })
+}
+
+/// Calls a function with its arguments as slots; the results replace them.
+pub(crate) fn invoke<T>(
+    store: &mut StoreInner<T>,
+    func: &Handle<rt::Func>,
+    slots: &mut [u64],
+) -> Result<()> {
+    let record = func.get(store.id, &store.rt)?;
+    if record.instance.is_null() {
+        let host = store.hosts[record.index as usize].clone();
+        return host(Caller { store, instance: None }, slots);
+    }
+    let results = usize::from(record.result_slots);
+    let pointer = func.pointer(store.id)?;
+    let mut activation = match store.interp.start(&mut store.rt, pointer, slots) {
+        Ok(activation) => activation,
+        Err(outcome) => return Err(failure(outcome)),
+    };
+    loop {
+        let error = match store.interp.resume(&mut store.rt, &mut activation) {
+            Outcome::Returned => {
+                slots[..results].copy_from_slice(activation.results(&store.rt, results));
+                return Ok(());
+            }
+            Outcome::Host(call) => match host_call(store, call, &mut activation) {
+                Ok(()) => continue,
+                Err(error) => error,
+            },
+            Outcome::Signal => {
+                store.rt.vm().signal.store(0, Ordering::Relaxed);
+                Error::trap_of(TrapKind::Interrupt)
+            }
+            Outcome::OutOfFuel => {
+                store.rt.vm_mut().fuel = 0;
+                Error::trap_of(TrapKind::OutOfFuel)
+            }
+            outcome => failure(outcome),
+        };
+        return Err(abandon(store, activation, error));
+    }
+}
+
+fn failure(outcome: Outcome) -> Error {
+    match outcome {
+        Outcome::Trap(kind) => Error::trap_of(kind),
+        Outcome::Failed(error) => error.into(),
+        _ => Error::usage("the interpreter stopped for no reason it told"),
+    }
+}
+
+/// Gives up a stopped activation and adds its frames to the error.
+fn abandon<T>(store: &mut StoreInner<T>, mut activation: Activation, mut error: Error) -> Error {
+    if error.trap().is_some() {
+        let frames = store.interp.trace(&store.rt, &activation);
+        error.pass(frames.into_iter().map(RawFrame).collect());
+    }
+    activation.leave(&mut store.rt);
+    error
+}
+
+/// Serves a host call. A panic of the host function unwinds on, after the guest's frames are gone.
+fn host_call<T>(
+    store: &mut StoreInner<T>,
+    call: HostCall,
+    activation: &mut Activation,
+) -> Result<()> {
+    const INLINE: usize = 16;
+    let func = Handle::new(store.id, call.func);
+    let host = store.hosts[func.get(store.id, &store.rt)?.index as usize].clone();
+    let instance = Some(Handle::new(store.id, call.caller));
+    let guest = call.slots(&mut store.rt);
+    let (mut inline, mut heap) = ([0; INLINE], Vec::new());
+    let slots = match inline.get_mut(..guest.len()) {
+        Some(slots) => slots,
+        None => {
+            heap.resize(guest.len(), 0);
+            &mut heap[..]
+        }
+    };
+    slots.copy_from_slice(guest);
+    let caller = Caller { store: &mut *store, instance };
+    match catch_unwind(AssertUnwindSafe(|| host(caller, slots))) {
+        Ok(result) => result?,
+        Err(panic) => {
+            activation.leave(&mut store.rt);
+            resume_unwind(panic);
+        }
+    }
+    call.slots(&mut store.rt).copy_from_slice(slots);
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! A validated module with what engines need to run it: canonical types and the published translations.
+//! Shared by every store of an engine. Invariant: a translation lives as long as the module, and a slot
+//! points to the engine's stub or to a complete translation.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use lithe_parser::Module;
+use lithe_types::FuncType;
+use lithe_validator::ValidModule;
+
+use crate::{CodeHeader, CodeSlot, Registry, Shared, sync::Lock};
+
+/// How a module's functions are translated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CodeConfig {
+    /// Whether the code counts fuel.
+    pub fuel: bool,
+    /// Whether operations hold handler addresses (sibling-call dispatch) or numbers (loop dispatch).
+    pub threaded: bool,
+}
+
+/// A module ready to be instantiated.
+pub struct Code {
+    valid: ValidModule,
+    registry: Shared<Registry>,
+    config: CodeConfig,
+    label: Box<str>,
+    types: Box<[u32]>,
+    slots: Box<[CodeSlot]>,
+    translations: Lock<Vec<Box<[u64]>>>,
+}
+
+impl Code {
+    /// Registers the module's types. `label` names the module in backtraces when it does not name itself;
+    /// `stub` is what every function starts with, it asks for translation. `None` when the engine's limit of
+    /// types is reached.
+    pub fn new(
+        valid: ValidModule,
+        registry: Shared<Registry>,
+        config: CodeConfig,
+        label: &str,
+        stub: &'static CodeHeader,
+    ) -> Option<Code> {
+        let module = valid.module();
+        let types = registry.register(&module.types, &module.rec_groups)?.into_boxed_slice();
+        let stub = core::ptr::from_ref(stub).cast_mut();
+        let slots = module.bodies.iter().map(|_| CodeSlot(AtomicPtr::new(stub))).collect();
+        let label = label.into();
+        Some(Code { valid, registry, config, label, types, slots, translations: Lock::default() })
+    }
+
+    /// The proven module.
+    pub fn valid(&self) -> &ValidModule {
+        &self.valid
+    }
+
+    /// The module's tables.
+    pub fn module(&self) -> &Module {
+        self.valid.module()
+    }
+
+    /// The canonical types of the engine.
+    pub fn registry(&self) -> &Shared<Registry> {
+        &self.registry
+    }
+
+    /// How functions are translated.
+    pub fn config(&self) -> CodeConfig {
+        self.config
+    }
+
+    /// The name given to the module by whoever loaded it.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Canonical type ids by type index.
+    pub fn types(&self) -> &[u32] {
+        &self.types
+    }
+
+    /// Where translations are published, by defined function.
+    pub fn slots(&self) -> &[CodeSlot] {
+        &self.slots
+    }
+
+    /// The defined function whose slot this is.
+    pub fn func_of_slot(&self, slot: *const CodeSlot) -> Option<u32> {
+        let offset = (slot as usize).checked_sub(self.slots.as_ptr() as usize)?;
+        let index = offset / size_of::<CodeSlot>();
+        (index < self.slots.len()).then_some(index as u32)
+    }
+
+    /// The signature of a function by its index among all functions.
+    pub fn signature(&self, func: u32) -> Shared<FuncType> {
+        let ty = self.module().funcs[func as usize] as usize;
+        self.registry.signature(self.types[ty])
+    }
+
+    /// Publishes the translation of defined function `func`: a [`CodeHeader`] in the first cell, operations
+    /// in the others. Another thread's earlier translation is as good.
+    pub fn publish(&self, func: u32, translation: Box<[u64]>) -> *const CodeHeader {
+        let pointer = translation.as_ptr().cast::<CodeHeader>().cast_mut();
+        self.translations.with(|all| all.push(translation));
+        self.slots[func as usize].0.store(pointer, Ordering::Release);
+        pointer
+    }
+
+    /// Bytes of published translations.
+    pub fn translated_bytes(&self) -> usize {
+        self.translations.with(|all| all.iter().map(|code| code.len() * 8).sum())
+    }
+}

@@ -1,0 +1,387 @@
+//! Instantiation (Core specification, section 4.7.3) and the matching of imports (section 3.5). The
+//! embedding API resolves names and calls it; running the start function is the caller's next step.
+//! Invariant: an instance is complete before any segment is copied, since a trap leaves it reachable.
+
+use alloc::{boxed::Box, vec, vec::Vec};
+use core::{ptr, ptr::NonNull};
+
+use lithe_parser::{ElementItems, ImportType, SegmentMode};
+use lithe_types::{ExternType, TrapKind};
+
+use crate::{
+    Code, Func, Global, Instance, LimitError, Memory, Registry, Shared, Store, Table,
+    const_expr::Env, layout::Counts, store::slots,
+};
+
+/// Something that can be imported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extern {
+    /// A function.
+    Func(NonNull<Func>),
+    /// A table.
+    Table(NonNull<Table>),
+    /// A memory.
+    Memory(NonNull<Memory>),
+    /// A global.
+    Global(NonNull<Global>),
+}
+
+/// An import whose type does not fit.
+#[derive(Clone, Debug)]
+pub struct Mismatch {
+    /// The number of the import.
+    pub import: usize,
+    /// The type that the module wants.
+    pub expected: ExternType,
+    /// The type that was given; `None` when nothing was.
+    pub found: Option<ExternType>,
+}
+
+/// Why a module could not be instantiated.
+#[derive(Debug)]
+pub enum InstantiateError {
+    /// Imports do not fit; all of them are listed.
+    Link(Vec<Mismatch>),
+    /// A segment does not fit its memory or table.
+    Trap(TrapKind),
+    /// A limit of the store.
+    Limit(LimitError),
+    /// The module needs something that this build cannot do.
+    Unsupported(&'static str),
+}
+
+impl From<LimitError> for InstantiateError {
+    fn from(error: LimitError) -> InstantiateError {
+        InstantiateError::Limit(error)
+    }
+}
+
+impl Extern {
+    /// The type as it is now: the minimum of a table or memory is its current size.
+    pub fn ty(&self) -> ExternType {
+        // SAFETY: records live as long as the store they are used with.
+        unsafe {
+            match self {
+                Extern::Func(func) => ExternType::Func((*func.as_ref().signature).clone()),
+                Extern::Table(table) => {
+                    let mut ty = table.as_ref().ty;
+                    ty.limits.min = table.as_ref().len as u64;
+                    ExternType::Table(ty)
+                }
+                Extern::Memory(memory) => {
+                    let mut ty = memory.as_ref().ty;
+                    ty.limits.min = memory.as_ref().pages();
+                    ExternType::Memory(ty)
+                }
+                Extern::Global(global) => ExternType::Global(global.as_ref().ty),
+            }
+        }
+    }
+}
+
+impl Code {
+    /// The type of import `index`, with canonical type ids.
+    pub fn import_type(&self, index: usize) -> ExternType {
+        let ids = self.types();
+        match self.module().imports[index].ty {
+            ImportType::Func(ty) => {
+                ExternType::Func((*self.registry().signature(ids[ty as usize])).clone())
+            }
+            ImportType::Table(mut ty) => {
+                ty.element = Registry::canonical_ref(ty.element, ids);
+                ExternType::Table(ty)
+            }
+            ImportType::Memory(ty) => ExternType::Memory(ty),
+            ImportType::Global(mut ty) => {
+                ty.value = Registry::canonical(ty.value, ids);
+                ExternType::Global(ty)
+            }
+            ImportType::Tag(ty) => {
+                ExternType::Tag((*self.registry().signature(ids[ty as usize])).clone())
+            }
+        }
+    }
+
+    /// Whether `given` may be used for import `index`.
+    pub fn import_matches(&self, index: usize, given: &Extern) -> bool {
+        let registry = self.registry();
+        // SAFETY: records live as long as the store they are used with.
+        unsafe {
+            match (self.module().imports[index].ty, given) {
+                (ImportType::Func(ty), Extern::Func(func)) => {
+                    registry.is_subtype(func.as_ref().ty, self.types()[ty as usize])
+                }
+                (ImportType::Table(want), Extern::Table(table)) => {
+                    let have = table.as_ref();
+                    have.ty.element == Registry::canonical_ref(want.element, self.types())
+                        && have.ty.is64 == want.is64
+                        && have.ty.limits.satisfy(have.len as u64, want.limits)
+                }
+                (ImportType::Memory(want), Extern::Memory(memory)) => {
+                    let have = memory.as_ref();
+                    have.ty.is64 == want.is64
+                        && have.ty.shared == want.shared
+                        && have.ty.page_log2 == want.page_log2
+                        && have.ty.limits.satisfy(have.pages(), want.limits)
+                }
+                (ImportType::Global(want), Extern::Global(global)) => {
+                    let (have, want_value) =
+                        (global.as_ref().ty, Registry::canonical(want.value, self.types()));
+                    have.mutable == want.mutable
+                        && match want.mutable {
+                            true => have.value == want_value,
+                            false => registry.matches(have.value, want_value),
+                        }
+                }
+                _ => false,
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Creates an instance of `code`. The module's start function has not run yet.
+    pub fn instantiate(
+        &mut self,
+        code: &Shared<Code>,
+        imports: &[Extern],
+    ) -> Result<NonNull<Instance>, InstantiateError> {
+        let module = code.module();
+        let mismatches: Vec<Mismatch> = (0..module.imports.len())
+            .filter(|i| !imports.get(*i).is_some_and(|given| code.import_matches(*i, given)))
+            .map(|import| Mismatch {
+                import,
+                expected: code.import_type(import),
+                found: imports.get(import).map(Extern::ty),
+            })
+            .collect();
+        if !mismatches.is_empty() {
+            return Err(InstantiateError::Link(mismatches));
+        }
+        if self.instances.len() >= self.limits.instances {
+            return Err(LimitError::count("instances", self.limits.instances).into());
+        }
+
+        let mut lists = Lists::default();
+        for import in imports {
+            match import {
+                Extern::Func(func) => lists.funcs.push(func.as_ptr()),
+                Extern::Table(table) => lists.tables.push(table.as_ptr()),
+                Extern::Memory(memory) => lists.memories.push(memory.as_ptr()),
+                Extern::Global(global) => lists.globals.push(global.as_ptr()),
+            }
+        }
+        for ty in &module.memories[module.imported_memories as usize..] {
+            lists.memories.push(self.add_memory(*ty)?.as_ptr());
+        }
+        for table in &module.tables[module.imported_tables as usize..] {
+            let mut ty = table.ty;
+            ty.element = Registry::canonical_ref(ty.element, code.types());
+            lists.tables.push(self.add_table(ty, 0)?.as_ptr());
+        }
+        let own_globals = self.globals.add(
+            module.globals[module.imported_globals as usize..]
+                .iter()
+                .map(|global| {
+                    let mut ty = global.ty;
+                    ty.value = Registry::canonical(ty.value, code.types());
+                    Global { value: [0, 0], ty }
+                })
+                .collect(),
+        );
+        // SAFETY: offsets within the array just made.
+        lists.globals.extend(
+            (0..own_globals.len()).map(|i| unsafe { own_globals.cast::<Global>().as_ptr().add(i) }),
+        );
+
+        let instance = self.add_instance(code, &mut lists, own_globals.cast().as_ptr());
+        // SAFETY: the instance was just made; nothing else refers to it yet.
+        unsafe { self.initialize(&mut *instance.as_ptr(), &lists)? };
+        Ok(instance)
+    }
+
+    /// Makes the instance and its functions, which point to each other.
+    fn add_instance(
+        &mut self,
+        code: &Shared<Code>,
+        lists: &mut Lists,
+        own_globals: *mut Global,
+    ) -> NonNull<Instance> {
+        let module = code.module();
+        let instance = self.instances.add(Box::new(Instance {
+            memory0: lists.memories.first().copied().unwrap_or(ptr::null_mut()),
+            vm: self.vm.as_ptr(),
+            signal: Shared::as_ptr(&self.vm().signal),
+            own_globals,
+            globals: ptr::null(),
+            funcs: ptr::null(),
+            tables: ptr::null(),
+            memories: ptr::null(),
+            codes: code.slots().as_ptr(),
+            types: code.types().as_ptr(),
+            elements: Box::default(),
+            dropped_data: vec![false; module.data.len()].into_boxed_slice(),
+            code: code.clone(),
+            counts: Counts::default(),
+        }));
+        let signatures: Vec<_> =
+            code.types().iter().map(|id| self.registry.signature(*id)).collect();
+        let own = module.funcs[module.imported_funcs as usize..].iter().zip(code.slots());
+        let own: Box<[Func]> = own
+            .enumerate()
+            .map(|(i, (ty, slot))| {
+                let signature = signatures[*ty as usize].clone();
+                Func {
+                    code: slot,
+                    instance: instance.as_ptr(),
+                    ty: code.types()[*ty as usize],
+                    param_slots: slots(signature.param_slots()),
+                    result_slots: slots(signature.result_slots()),
+                    index: module.imported_funcs + i as u32,
+                    signature,
+                }
+            })
+            .collect();
+        let own = self.funcs.add(own);
+        // SAFETY: offsets within the array just made.
+        lists.funcs.extend((0..own.len()).map(|i| unsafe { own.cast::<Func>().as_ptr().add(i) }));
+
+        // SAFETY: the instance was just made; nothing else refers to it yet.
+        let fields = unsafe { &mut *instance.as_ptr() };
+        fields.funcs = self.keep(&lists.funcs);
+        fields.globals = self.keep(&lists.globals);
+        fields.tables = self.keep(&lists.tables);
+        fields.memories = self.keep(&lists.memories);
+        fields.counts = Counts {
+            funcs: lists.funcs.len() as u32,
+            globals: lists.globals.len() as u32,
+            tables: lists.tables.len() as u32,
+            memories: lists.memories.len() as u32,
+        };
+        instance
+    }
+
+    /// Evaluates globals, tables and segments, and copies the active segments.
+    fn initialize(
+        &mut self,
+        instance: &mut Instance,
+        lists: &Lists,
+    ) -> Result<(), InstantiateError> {
+        let code = instance.code.clone();
+        let module = code.module();
+        let env = Env { globals: &lists.globals, funcs: &lists.funcs };
+        let eval = |expr| env.eval(expr).map_err(InstantiateError::Unsupported);
+
+        for (global, pointer) in module.globals.iter().zip(&lists.globals) {
+            if let Some(init) = &global.init {
+                let value = eval(init)?;
+                // SAFETY: globals live as long as the store; no reference to this one exists.
+                unsafe { (**pointer).value = value };
+            }
+        }
+        for (table, pointer) in module.tables.iter().zip(&lists.tables) {
+            if let Some(init) = &table.init {
+                let [value, _] = eval(init)?;
+                // SAFETY: tables live as long as the store; no reference to this one exists.
+                unsafe { (**pointer).elements_mut().fill(value) };
+            }
+        }
+        let segments = module.elements.iter().map(|segment| match &segment.items {
+            ElementItems::Funcs(items) => {
+                Ok(items.iter().map(|func| lists.funcs[*func as usize] as usize as u64).collect())
+            }
+            ElementItems::Exprs(items) => {
+                items.iter().map(|expr| eval(expr).map(|[value, _]| value)).collect()
+            }
+        });
+        instance.elements = segments.collect::<Result<_, InstantiateError>>()?;
+
+        for (i, segment) in module.elements.iter().enumerate() {
+            if let SegmentMode::Active { index, offset } = &segment.mode {
+                let [offset, _] = eval(offset)?;
+                let items = &instance.elements[i];
+                let pointer: *mut Table = lists.tables[*index as usize];
+                // SAFETY: tables live as long as the store; no other reference to this one exists.
+                let table = unsafe { &mut *pointer };
+                let target = range(offset, items.len(), table.len)
+                    .and_then(|range| table.elements_mut().get_mut(range))
+                    .ok_or(InstantiateError::Trap(TrapKind::TableOutOfBounds))?;
+                target.copy_from_slice(items);
+            }
+            if !matches!(segment.mode, SegmentMode::Passive) {
+                instance.elements[i] = Box::default();
+            }
+        }
+        for (i, segment) in module.data.iter().enumerate() {
+            if let SegmentMode::Active { index, offset } = &segment.mode {
+                let [offset, _] = eval(offset)?;
+                let bytes = &module.bytes[segment.range.start as usize..segment.range.end as usize];
+                let pointer: *mut Memory = lists.memories[*index as usize];
+                // SAFETY: memories live as long as the store; no other reference to this one exists.
+                let memory = unsafe { &mut *pointer };
+                let target = range(offset, bytes.len(), memory.len)
+                    .and_then(|range| memory.bytes_mut().get_mut(range))
+                    .ok_or(InstantiateError::Trap(TrapKind::MemoryOutOfBounds))?;
+                target.copy_from_slice(bytes);
+                instance.dropped_data[i] = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep<T: 'static>(&mut self, list: &[*mut T]) -> *const *mut T {
+        let list: Box<[*mut T]> = list.into();
+        let pointer = list.as_ptr();
+        self.pointers.add(Box::new(list));
+        pointer
+    }
+}
+
+/// `offset..offset + len` when it lies within `size`.
+fn range(offset: u64, len: usize, size: usize) -> Option<core::ops::Range<usize>> {
+    let start = usize::try_from(offset).ok()?;
+    let end = start.checked_add(len)?;
+    (end <= size).then_some(start..end)
+}
+
+#[derive(Default)]
+struct Lists {
+    funcs: Vec<*mut Func>,
+    globals: Vec<*mut Global>,
+    tables: Vec<*mut Table>,
+    memories: Vec<*mut Memory>,
+}
+
+impl Instance {
+    /// The export called `name`.
+    pub fn export(&self, name: &str) -> Option<Extern> {
+        let module = self.code.module();
+        let export = module.exports.iter().find(|export| export.name == name)?;
+        self.extern_at(export.kind, export.index)
+    }
+
+    /// The entity of this kind and index.
+    pub fn extern_at(&self, kind: lithe_parser::ExternKind, index: u32) -> Option<Extern> {
+        use lithe_parser::ExternKind;
+        let at = index as usize;
+        let counts = self.counts;
+        // SAFETY: each index is checked against the length of its array.
+        unsafe {
+            Some(match kind {
+                ExternKind::Func if index < counts.funcs => {
+                    Extern::Func(NonNull::new(*self.funcs.add(at))?)
+                }
+                ExternKind::Table if index < counts.tables => {
+                    Extern::Table(NonNull::new(*self.tables.add(at))?)
+                }
+                ExternKind::Memory if index < counts.memories => {
+                    Extern::Memory(NonNull::new(*self.memories.add(at))?)
+                }
+                ExternKind::Global if index < counts.globals => {
+                    Extern::Global(NonNull::new(*self.globals.add(at))?)
+                }
+                _ => return None,
+            })
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Stores, instances, memories, tables, functions and stacks: the part of Lithe that owns guest state.
+//!
+//! ```text
+//! Code (a validated module and its translations) + imports
+//!      -> instantiate() -> Instance { functions, tables, memories, globals }   all owned by a Store
+//!                             ^ engines run on `layout`, through raw pointers that live as long as the store
+//! ```
+//!
+//! Engines and the embedding API call it. Invariant: a record (instance, function, table, memory, global)
+//! has a fixed address and lives until its store is dropped, so a pointer held by another record or by a
+//! slot of a frame is valid whenever the store is.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod arena;
+mod code;
+mod const_expr;
+mod instantiate;
+pub mod layout;
+mod limits;
+mod memory;
+mod registry;
+mod store;
+mod sync;
+mod table;
+
+pub use code::{Code, CodeConfig};
+pub use instantiate::{Extern, InstantiateError, Mismatch};
+pub use layout::{CodeHeader, CodeSlot, Func, Global, Instance, Memory, Table, Vm};
+pub use limits::{LimitError, StoreLimits};
+pub use memory::OutOfBounds;
+pub use registry::Registry;
+pub use store::Store;
+pub use sync::Shared;

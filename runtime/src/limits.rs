@@ -1,0 +1,69 @@
+//! What one store may use. Set by the embedder, asked for at every allocation on a guest's behalf.
+
+use alloc::{boxed::Box, format, string::String};
+use core::fmt;
+
+use lithe_types::limits;
+
+/// Limits of a store. Every limit has a default that ordinary programs do not meet.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreLimits {
+    /// Bytes of each linear memory. Default: no limit beyond the memory's type.
+    pub memory_bytes: usize,
+    /// Elements of each table. Default: ten million.
+    pub table_elements: usize,
+    /// Instances. Default: 10 000.
+    pub instances: usize,
+    /// Memories. Default: 10 000.
+    pub memories: usize,
+    /// Tables. Default: 10 000.
+    pub tables: usize,
+    /// Bytes of the value stack. Default: 1 MiB.
+    pub stack_bytes: usize,
+}
+
+impl Default for StoreLimits {
+    fn default() -> StoreLimits {
+        StoreLimits {
+            memory_bytes: usize::MAX,
+            table_elements: limits::TABLE_ELEMENTS as usize,
+            instances: 10_000,
+            memories: 10_000,
+            tables: 10_000,
+            stack_bytes: limits::DEFAULT_STACK_BYTES,
+        }
+    }
+}
+
+/// Something was refused because of a limit of the store or of the machine.
+pub struct LimitError(Box<String>);
+
+impl LimitError {
+    pub(crate) fn count(what: &str, limit: usize) -> LimitError {
+        LimitError(Box::new(format!("the store's limit of {limit} {what} is reached")))
+    }
+
+    pub(crate) fn size(what: &str, wanted: u128, limit: u128, unit: &str) -> LimitError {
+        LimitError(Box::new(format!(
+            "{what} of {wanted} {unit} exceeds the limit of {limit} {unit}"
+        )))
+    }
+
+    pub(crate) fn no_memory(what: &str, bytes: usize) -> LimitError {
+        LimitError(Box::new(format!("the machine refused {bytes} bytes for {what}")))
+    }
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl core::error::Error for LimitError {}

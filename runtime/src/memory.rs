@@ -1,0 +1,186 @@
+//! Linear memories (Core specification, section 4.2.8). With `std` a memory is a reservation of address
+//! space that never moves; where the kernel refuses one, or without `std`, it is a buffer that may move when
+//! it grows. Invariant: `base..base + len` is readable and writable, and new bytes are zero.
+
+use core::ptr::{self, NonNull};
+
+use lithe_types::MemoryType;
+
+use crate::{LimitError, Memory, StoreLimits};
+
+/// An access to a memory from the host that is not within its size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfBounds;
+
+impl core::fmt::Display for OutOfBounds {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the range is not within the memory's size")
+    }
+}
+
+impl core::error::Error for OutOfBounds {}
+
+/// Bytes of address space reserved for a memory that declares no smaller maximum.
+#[cfg(feature = "std")]
+const RESERVATION: usize =
+    if cfg!(target_pointer_width = "64") { (4u64 << 30) as usize } else { 64 << 20 };
+
+/// What the bytes of a memory live in.
+pub(crate) enum Backing {
+    /// A reservation of this many bytes at `base`, of which `committed` are accessible.
+    #[cfg(feature = "std")]
+    Reserved { reserved: usize, committed: usize },
+    /// A buffer on the heap.
+    Heap(alloc::vec::Vec<u8>),
+}
+
+impl Memory {
+    /// A zeroed memory of its minimum size.
+    pub(crate) fn new(ty: MemoryType, limits: &StoreLimits) -> Result<Memory, LimitError> {
+        let bytes = |pages: u64| u128::from(pages) << ty.page_log2;
+        let cap = limits.memory_bytes.min(isize::MAX as usize) as u128;
+        let min = bytes(ty.limits.min);
+        if min > cap {
+            return Err(LimitError::size("a memory", min, cap, "bytes"));
+        }
+        let address_space = if ty.is64 { u128::from(u64::MAX) } else { 1 << 32 };
+        let max = ty.limits.max.map_or(address_space, bytes).min(address_space).min(cap);
+        let mut memory = Memory {
+            base: NonNull::dangling().as_ptr(),
+            len: 0,
+            ty,
+            max_len: max as usize,
+            backing: Backing::Heap(alloc::vec::Vec::new()),
+        };
+        memory.reserve(min as usize);
+        match memory.resize(min as usize) {
+            true => Ok(memory),
+            false => Err(LimitError::no_memory("a memory", min as usize)),
+        }
+    }
+
+    /// Size in pages.
+    pub fn pages(&self) -> u64 {
+        (self.len as u64) >> self.ty.page_log2
+    }
+
+    /// Grows by `delta` pages and gives the old size in pages, or `None` when that is refused.
+    pub fn grow(&mut self, delta: u64) -> Option<u64> {
+        let old = self.pages();
+        let new = old.checked_add(delta)?;
+        let len = usize::try_from(new).ok()?.checked_mul(1 << self.ty.page_log2)?;
+        (len <= self.max_len && self.resize(len)).then_some(old)
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: `base..base + len` is accessible (module invariant), and `&self` excludes writers: guest
+        // code only runs while its store is borrowed mutably.
+        unsafe { core::slice::from_raw_parts(self.base, self.len) }
+    }
+
+    /// The bytes, writable.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`, with `&mut self`.
+        unsafe { core::slice::from_raw_parts_mut(self.base, self.len) }
+    }
+
+    #[cfg(feature = "std")]
+    fn reserve(&mut self, min: usize) {
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+        let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
+        for reserved in [self.max_len.min(RESERVATION).max(min), min] {
+            if reserved == 0 {
+                return;
+            }
+            // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing.
+            let map =
+                unsafe { mmap_anonymous(ptr::null_mut(), reserved, ProtFlags::empty(), flags) };
+            if let Ok(base) = map {
+                self.base = base.cast();
+                self.backing = Backing::Reserved { reserved, committed: 0 };
+                return;
+            }
+        }
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn reserve(&mut self, _min: usize) {}
+
+    /// Makes `len` bytes accessible; `len` never shrinks.
+    fn resize(&mut self, len: usize) -> bool {
+        match &mut self.backing {
+            #[cfg(feature = "std")]
+            Backing::Reserved { reserved, committed } => {
+                if len > *reserved && !Memory::enlarge(&mut self.base, reserved, *committed, len) {
+                    return false;
+                }
+                let Backing::Reserved { reserved, committed } = &mut self.backing else {
+                    return false;
+                };
+                if len > *committed && !Memory::commit(self.base, *reserved, committed, len) {
+                    return false;
+                }
+            }
+            Backing::Heap(bytes) => {
+                if bytes.try_reserve_exact(len - bytes.len()).is_err() {
+                    return false;
+                }
+                bytes.resize(len, 0);
+                if len > 0 {
+                    self.base = bytes.as_mut_ptr();
+                }
+            }
+        }
+        self.len = len;
+        true
+    }
+
+    #[cfg(feature = "std")]
+    fn commit(base: *mut u8, reserved: usize, committed: &mut usize, len: usize) -> bool {
+        use rustix::mm::{MprotectFlags, mprotect};
+        const PAGE: usize = 1 << 16;
+        let end = len.next_multiple_of(PAGE).min(reserved);
+        let flags = MprotectFlags::READ.union(MprotectFlags::WRITE);
+        // SAFETY: the range lies within the reservation, which belongs to this memory alone, and pages that
+        // become accessible are zero.
+        let done =
+            unsafe { mprotect(base.add(*committed).cast(), end - *committed, flags) }.is_ok();
+        if done {
+            *committed = end;
+        }
+        done
+    }
+
+    /// Moves the memory to a larger reservation.
+    #[cfg(feature = "std")]
+    fn enlarge(base: &mut *mut u8, reserved: &mut usize, committed: usize, len: usize) -> bool {
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+        let size = len.next_multiple_of(1 << 16);
+        let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
+        let access = ProtFlags::READ.union(ProtFlags::WRITE);
+        // SAFETY: a new mapping touches nothing; the copy stays within the old and the new one; the old one
+        // is unmapped once, after its last use.
+        unsafe {
+            let Ok(new) = mmap_anonymous(ptr::null_mut(), size, access, flags) else {
+                return false;
+            };
+            ptr::copy_nonoverlapping(*base, new.cast(), committed);
+            // A failure to unmap leaks the old reservation and harms nothing else.
+            let _ = munmap((*base).cast(), *reserved);
+            *base = new.cast();
+            *reserved = size;
+        }
+        true
+    }
+}
+
+#[cfg(feature = "std")]
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Backing::Reserved { reserved, .. } = self.backing {
+            // SAFETY: the reservation belongs to this memory and is not used afterwards.
+            let _ = unsafe { rustix::mm::munmap(self.base.cast(), reserved) };
+        }
+    }
+}

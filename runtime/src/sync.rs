@@ -1,0 +1,30 @@
+//! Sharing and locking with and without `std`. Invariant: without `std` an engine stays on one thread, which
+//! the types enforce (`RefCell` and `Rc` are not `Sync`).
+
+/// Shared ownership: `Arc`, or `Rc` on targets without atomic read-modify-write operations.
+#[cfg(target_has_atomic = "ptr")]
+pub type Shared<T> = alloc::sync::Arc<T>;
+/// Shared ownership: `Arc`, or `Rc` on targets without atomic read-modify-write operations.
+#[cfg(not(target_has_atomic = "ptr"))]
+pub type Shared<T> = alloc::rc::Rc<T>;
+
+/// A value behind a lock.
+#[derive(Default)]
+pub(crate) struct Lock<T>(
+    #[cfg(feature = "std")] std::sync::Mutex<T>,
+    #[cfg(not(feature = "std"))] core::cell::RefCell<T>,
+);
+
+impl<T> Lock<T> {
+    /// Runs `f` on the value while nobody else does. `f` never locks again.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        #[cfg(feature = "std")]
+        {
+            f(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        }
+        #[cfg(not(feature = "std"))]
+        {
+            f(&mut self.0.borrow_mut())
+        }
+    }
+}

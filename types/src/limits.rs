@@ -1,0 +1,23 @@
+//! Implementation limits that do not depend on an embedder's choice, one constant each. Choosable limits
+//! (memory, stack, fuel, tables) live in the store.
+
+/// Slots of 64 bits that one frame may have: operands of the bytecode are signed 16-bit slot numbers.
+pub const FRAME_SLOTS: u32 = 30_000;
+
+/// Bytes of a module that are accepted: positions are kept as 32-bit offsets.
+pub const MODULE_BYTES: usize = 1 << 30;
+
+/// Canonical types that one engine keeps.
+pub const CANONICAL_TYPES: u32 = 10_000_000;
+
+/// Nested entries from the host into WebAssembly code of one store.
+pub const HOST_ENTRIES: u32 = 128;
+
+/// Frames that a backtrace reports.
+pub const BACKTRACE_FRAMES: usize = 64;
+
+/// Elements of a table when its type declares no smaller maximum.
+pub const TABLE_ELEMENTS: u64 = 10_000_000;
+
+/// Bytes of the value stack of a store unless the embedder chooses otherwise.
+pub const DEFAULT_STACK_BYTES: usize = 1 << 20;

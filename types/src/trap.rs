@@ -1,0 +1,84 @@
+//! The one table of trap kinds. Engines return them, the embedding API and the command print them.
+//! Invariant: the numbers are stable, since native code and bytecode carry them.
+
+use core::fmt;
+
+macro_rules! traps {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $spec:literal, $message:literal;)*) => {
+        /// Why a computation was stopped (Core specification, appendix "Implementation limitations" and
+        /// the traps of section 4).
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u8)]
+        #[non_exhaustive]
+        pub enum TrapKind {
+            $($(#[$doc])* $name = $code,)*
+        }
+
+        impl TrapKind {
+            /// Every kind, in the order of its number.
+            pub const ALL: &'static [TrapKind] = &[$(TrapKind::$name,)*];
+
+            /// The words that the official testsuite expects.
+            pub const fn spec_text(self) -> &'static str {
+                match self { $(TrapKind::$name => $spec,)* }
+            }
+
+            /// The words shown to users, the same as those of other common runtimes.
+            pub const fn message(self) -> &'static str {
+                match self { $(TrapKind::$name => $message,)* }
+            }
+
+            /// The kind with this number, if there is one.
+            pub const fn from_code(code: u8) -> Option<TrapKind> {
+                match code { $($code => Some(TrapKind::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+traps! {
+    /// `unreachable` was executed.
+    Unreachable = 1, "unreachable", "wasm `unreachable` instruction executed";
+    /// A memory access beyond the memory's size.
+    MemoryOutOfBounds = 2, "out of bounds memory access", "out of bounds memory access";
+    /// A table access beyond the table's size.
+    TableOutOfBounds = 3, "out of bounds table access", "out of bounds table access";
+    /// An indirect call beyond the table's size.
+    UndefinedElement = 4, "undefined element", "undefined element: out of bounds table access";
+    /// An indirect call through a null element.
+    UninitializedElement = 5, "uninitialized element", "uninitialized element";
+    /// An indirect call to a function of another type.
+    IndirectCallTypeMismatch = 6, "indirect call type mismatch", "indirect call type mismatch";
+    /// Signed division overflow, or a float outside the range of the integer.
+    IntegerOverflow = 7, "integer overflow", "integer overflow";
+    /// Integer division by zero.
+    IntegerDivideByZero = 8, "integer divide by zero", "integer divide by zero";
+    /// Conversion of NaN to an integer.
+    InvalidConversion = 9, "invalid conversion to integer", "invalid conversion to integer";
+    /// The value stack, or the nesting of host calls, is used up.
+    StackExhausted = 10, "call stack exhausted", "call stack exhausted";
+    /// The fuel given to the store is used up.
+    OutOfFuel = 11, "all fuel consumed by WebAssembly", "all fuel consumed by WebAssembly";
+    /// The store was interrupted, or its deadline passed.
+    Interrupt = 12, "interrupt", "interrupt";
+    /// A null reference was used as a function.
+    NullFunction = 13, "null function reference", "null reference";
+    /// A null reference was used where a value is needed.
+    NullReference = 14, "null reference", "null reference";
+    /// An atomic access that is not naturally aligned.
+    UnalignedAtomic = 15, "unaligned atomic", "unaligned atomic";
+    /// A reference cast failed.
+    CastFailure = 16, "cast failure", "cast failure";
+    /// An array access beyond the array's length.
+    ArrayOutOfBounds = 17, "out of bounds array access", "out of bounds array access";
+    /// An atomic wait on a memory that is not shared.
+    ExpectedShared = 18, "expected shared memory", "atomic wait on non-shared memory";
+    /// The frame of a function is larger than the interpreter can address (`limits::FRAME_SLOTS`).
+    FrameTooLarge = 19, "call stack exhausted", "the function needs a larger frame than this engine supports";
+}
+
+impl fmt::Display for TrapKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}

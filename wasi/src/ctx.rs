@@ -1,0 +1,120 @@
+//! [`Ctx`]: the state of one guest's view of the system.
+//!
+//! Made from [`Grants`], passed to every function of [`p1`](crate::p1). Invariant: it holds open
+//! exactly what was granted and what the guest opened since; a grant of nothing makes no system
+//! call.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Instant;
+
+use rustix::fs::{CWD, Mode, OFlags};
+
+use crate::descriptor::{Descriptor, Grant};
+use crate::grants::DirGrant;
+use crate::path::Resolver;
+use crate::table::Table;
+use crate::wait::Deadline;
+use crate::{Errno, Error, ErrorKind, Grants, listen};
+
+/// One guest's arguments, environment and open descriptors.
+#[derive(Debug)]
+pub struct Ctx {
+    pub(crate) args: Vec<Vec<u8>>,
+    /// `KEY=VALUE` strings.
+    pub(crate) env: Vec<Vec<u8>>,
+    pub(crate) table: Table,
+    pub(crate) deadline: Deadline,
+    pub(crate) resolver: Resolver,
+}
+
+impl Ctx {
+    /// Opens what `grants` describes.
+    pub fn new(grants: Grants) -> Result<Ctx, Error> {
+        let mut env = grants.env;
+        let mut table = Table::new(grants.max_descriptors);
+        let mut insert = |descriptor| {
+            table.insert(descriptor).map(drop).map_err(|_: Errno| {
+                let limit = grants.max_descriptors;
+                let sentence = format!(
+                    "the grants need more than the {limit} descriptors that the guest may have; \
+                     raise that limit"
+                );
+                Error::new(ErrorKind::Limit, sentence)
+            })
+        };
+        insert(Descriptor::stdin(&grants.stdin))?;
+        insert(Descriptor::stdout(&grants.stdout))?;
+        insert(Descriptor::stderr(&grants.stderr))?;
+        if grants.listen_fds {
+            for socket in listen::passed()? {
+                insert(Descriptor::listener(socket))?;
+            }
+            for key in ["LISTEN_FDS", "LISTEN_FDNAMES"] {
+                if let Some(value) = std::env::var_os(key) {
+                    env.push((key.as_bytes().to_vec(), value.as_bytes().to_vec()));
+                }
+            }
+        }
+        for listener in &grants.listeners {
+            insert(Descriptor::listener(listen::open(listener)?))?;
+        }
+        for dir in grants.dirs {
+            insert(Descriptor::preopen(open_root(dir)?))?;
+        }
+        Ok(Ctx {
+            args: grants.args.into_iter().map(argument).collect::<Result<_, _>>()?,
+            env: env.into_iter().map(variable).collect::<Result<_, _>>()?,
+            table,
+            deadline: Deadline::default(),
+            resolver: if grants.walk { Resolver::Walk } else { Resolver::Kernel },
+        })
+    }
+
+    /// Limits how long calls may wait: those that would wait past `deadline` end in
+    /// [`Stop::Deadline`](crate::Stop::Deadline).
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = Deadline(deadline);
+    }
+}
+
+fn open_root(dir: DirGrant) -> Result<Grant, Error> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::openat(CWD, &dir.host, flags, Mode::empty()) {
+        Ok(root) => Ok(Grant { root, guest: dir.guest, access: dir.access }),
+        Err(error) => {
+            let sentence = format!(
+                "cannot open the directory {:?} to grant it: {error}; grant one that exists",
+                dir.host
+            );
+            Err(Error::new(ErrorKind::Directory, sentence))
+        }
+    }
+}
+
+fn argument(argument: Vec<u8>) -> Result<Vec<u8>, Error> {
+    without_nul("argument", argument)
+}
+
+fn variable((key, value): (Vec<u8>, Vec<u8>)) -> Result<Vec<u8>, Error> {
+    if key.is_empty() || key.contains(&b'=') {
+        let key = OsStr::from_bytes(&key);
+        let sentence = format!(
+            "{key:?} cannot name an environment variable; use a name without '=' that is not empty"
+        );
+        return Err(Error::new(ErrorKind::Text, sentence));
+    }
+    let mut text = key;
+    text.push(b'=');
+    text.extend_from_slice(&value);
+    without_nul("environment variable", text)
+}
+
+fn without_nul(what: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if !bytes.contains(&0) {
+        return Ok(bytes);
+    }
+    let text = OsStr::from_bytes(&bytes);
+    let sentence = format!("the {what} {text:?} contains a NUL byte; remove it");
+    Err(Error::new(ErrorKind::Text, sentence))
+}
