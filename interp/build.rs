@@ -13,21 +13,31 @@ use table::Order;
 /// The forms of a two-operand operator, in the order in which the translator numbers them.
 const FORMS: [&str; 7] = ["SS", "SI", "IS", "AS", "SA", "AI", "IA"];
 
+/// The forms of a load whose address is a sum: form, operands, cells.
+const SUMS: [(&str, &str, usize); 4] =
+    [("SS", "s1 s2 n3", 2), ("SI", "s1 i w", 3), ("AS", "a s1 n3", 2), ("AI", "a i w", 3)];
+
 #[derive(Default)]
 struct Output {
-    /// Name, format, cells, body.
-    ops: Vec<(String, String, usize, String)>,
+    /// Name, shown name, format, cells, body.
+    ops: Vec<(String, String, String, usize, String)>,
     /// Arms of the mapping from operators to families.
     families: String,
     /// Arms from a comparison to its fused branches: taken when true, taken when false.
     branches: String,
     /// Arms from an integer comparison to its negation.
     negations: String,
+    /// Arms from an integer comparison with the accumulator to the back-edge that also adds.
+    add_branches: String,
 }
 
 impl Output {
+    /// Adds an operation. A bar in the name separates the operator from the form of its operands.
     fn op(&mut self, name: &str, format: &str, cells: usize, body: &str) {
-        self.ops.push((name.into(), format.into(), cells, body.into()));
+        let (operator, form) = name.split_once('|').unwrap_or((name, ""));
+        let dot = if form.is_empty() { "" } else { "." };
+        let shown = format!("{}{dot}{}", snake(operator), form.to_lowercase());
+        self.ops.push((name.replace('|', ""), shown, format.into(), cells, body.into()));
     }
 
     fn binary(&mut self, prefix: &str, ty: &str, signed: &str, rows: &[table::Binary]) {
@@ -51,7 +61,7 @@ impl Output {
             for form in own {
                 let (format, cells) = format_of(form, wide);
                 let call = format!("{generic}::<{ty}, {result}, {form}>(r, {body})");
-                self.op(&format!("{name}{form}"), &format, cells, &call);
+                self.op(&format!("{name}|{form}"), &format, cells, &call);
             }
             let other = match order {
                 Order::Compare(swapped, _) => format!("{prefix}{swapped}"),
@@ -78,6 +88,7 @@ impl Output {
             if let Order::Compare(_, negated) = order {
                 self.branch(&name, ty, &body, float);
                 if !float {
+                    self.add_branch(&name, ty, &body);
                     for form in ["SS", "SI", "AS", "AI"] {
                         writeln!(
                             self.negations,
@@ -107,7 +118,7 @@ impl Output {
                 for (suffix, back) in [("", false), ("Back", true)] {
                     let call =
                         format!("numeric::br_if::<{ty}, Br{form}, {wanted}, {back}>(r, {body})");
-                    self.op(&format!("Br{sense}{name}{form}{suffix}"), format, cells, &call);
+                    self.op(&format!("Br{sense}{name}|{form}{suffix}"), format, cells, &call);
                 }
             }
             if float {
@@ -134,17 +145,29 @@ impl Output {
         }
     }
 
+    /// The usual end of a loop: a constant is added to a local, which is then compared.
+    fn add_branch(&mut self, name: &str, ty: &str, body: &str) {
+        for (compared, suffix, format, imm) in
+            [("AS", "S", "s0 s1 j x", false), ("AI", "I", "s0 j x", true)]
+        {
+            let call = format!("numeric::add_br_if::<{ty}, {imm}>(r, {body})");
+            self.op(&format!("AddBrIf{name}|{suffix}"), format, 3, &call);
+            writeln!(self.add_branches, "Op::{name}{compared} => Op::AddBrIf{name}{suffix},")
+                .unwrap();
+        }
+    }
+
     fn unary(&mut self) {
         for (name, from, to, traps, body) in table::UNARY {
             let generic = if *traps { "numeric::try_unary" } else { "numeric::unary" };
             self.op(
-                &format!("{name}S"),
+                &format!("{name}|S"),
                 "d0 s1",
                 2,
                 &format!("{generic}::<{from}, {to}, false>(r, {body})"),
             );
             self.op(
-                &format!("{name}A"),
+                &format!("{name}|A"),
                 "d0 a",
                 2,
                 &format!("{generic}::<{from}, {to}, true>(r, {body})"),
@@ -162,47 +185,69 @@ impl Output {
     fn memory(&mut self) {
         for (name, raw, to, body) in table::LOADS {
             let call = |acc: bool| format!("memory::load::<{raw}, {to}, {acc}>(r, {body})");
-            self.op(&format!("{name}S"), "d0 s1 o", 2, &call(false));
-            self.op(&format!("{name}A"), "d0 a o", 2, &call(true));
+            self.op(&format!("{name}|S"), "d0 s1 o", 2, &call(false));
+            self.op(&format!("{name}|A"), "d0 a o", 2, &call(true));
             let at = format!("memory::load_at::<{raw}, {to}>(r, {body})");
-            self.op(&format!("{name}At"), "d0 s1 n2 w", 3, &at);
+            self.op(&format!("{name}|At"), "d0 s1 n2 w", 3, &at);
+            for (form, format, cells) in SUMS {
+                let call = format!("memory::load_sum::<{raw}, {to}, {form}>(r, {body})");
+                self.op(&format!("{name}|Sum{form}"), &format!("d0 {format}"), cells, &call);
+            }
             writeln!(
                 self.families,
-                "O::{name} {{ memarg }} => Family::Load(&Load {{ forms: [Op::{name}S, Op::{name}A, Op::{name}At], result: Class::{} }}, *memarg),",
+                "O::{name} {{ memarg }} => Family::Load(&Load {{ forms: [Op::{name}S, Op::{name}A, Op::{name}At], sums: [Op::{name}SumSS, Op::{name}SumSI, Op::{name}SumAS, Op::{name}SumAI], result: Class::{} }}, *memarg),",
                 class(to)
             )
             .unwrap();
         }
         for (name, ty, operators) in table::STORES {
             self.op(
-                &format!("{name}SS"),
+                &format!("{name}|SS"),
                 "s0 s1 o",
                 2,
                 &format!("memory::store::<{ty}, Slots>(r)"),
             );
             self.op(
-                &format!("{name}SA"),
+                &format!("{name}|SA"),
                 "s0 a o",
                 2,
                 &format!("memory::store::<{ty}, SlotAcc>(r)"),
             );
             self.op(
-                &format!("{name}AS"),
+                &format!("{name}|AS"),
                 "a s1 o",
                 2,
                 &format!("memory::store::<{ty}, AccSlot>(r)"),
             );
             self.op(
-                &format!("{name}SI"),
+                &format!("{name}|SI"),
                 "s0 o w",
                 3,
                 &format!("memory::store::<{ty}, SlotImm>(r)"),
             );
-            self.op(&format!("{name}At"), "s0 s1 n2 w", 3, &format!("memory::store_at::<{ty}>(r)"));
+            self.op(
+                &format!("{name}|AI"),
+                "a o w",
+                3,
+                &format!("memory::store::<{ty}, AccImm>(r)"),
+            );
+            self.op(
+                &format!("{name}|At"),
+                "s0 s1 n2 w",
+                3,
+                &format!("memory::store_at::<{ty}>(r)"),
+            );
+            for (form, address) in [("SS", "s0 s1"), ("AS", "a s0")] {
+                let call = |imm| format!("memory::store_sum::<{ty}, Br{form}, {imm}>(r)");
+                let slot = format!("{address} s2 n3");
+                self.op(&format!("{name}|Sum{form}"), &slot, 2, &call(false));
+                let imm = format!("{address} n3 w");
+                self.op(&format!("{name}|Sum{form}I"), &imm, 3, &call(true));
+            }
             for operator in *operators {
                 writeln!(
                     self.families,
-                    "O::{operator} {{ memarg }} => Family::Store(&Store {{ forms: [Op::{name}SS, Op::{name}SA, Op::{name}AS, Op::{name}SI, Op::{name}At] }}, *memarg),"
+                    "O::{operator} {{ memarg }} => Family::Store(&Store {{ forms: [Op::{name}SS, Op::{name}SA, Op::{name}AS, Op::{name}SI, Op::{name}AI, Op::{name}At], sums: [Op::{name}SumSS, Op::{name}SumSSI, Op::{name}SumAS, Op::{name}SumASI] }}, *memarg),"
                 )
                 .unwrap();
             }
@@ -331,8 +376,8 @@ fn main() {
         writeln!(ops, "{name},").unwrap();
     }
     ops.push_str("}\n\n/// Name, operand format and size in cells of each operation.\npub(crate) static FORMATS: &[(&str, &str, u8)] = &[\n");
-    for (name, format, cells, _) in &out.ops {
-        writeln!(ops, "(\"{}\", \"{format}\", {cells}),", snake(name)).unwrap();
+    for (_, shown, format, cells, _) in &out.ops {
+        writeln!(ops, "(\"{shown}\", \"{format}\", {cells}),").unwrap();
     }
     ops.push_str("];\n\n");
     writeln!(ops, "pub(crate) const ALL: [Op; {}] = [", out.ops.len()).unwrap();
@@ -359,8 +404,15 @@ fn main() {
     )
     .unwrap();
 
+    writeln!(
+        ops,
+        "/// The back-edge that adds and compares, for a comparison with the accumulator.\npub(crate) fn add_branch(op: Op) -> Option<Op> {{ Some(match op {{\n{}_ => return None }}) }}",
+        out.add_branches
+    )
+    .unwrap();
+
     let mut bodies = String::new();
-    for (name, _, _, body) in &out.ops {
+    for (name, _, _, _, body) in &out.ops {
         writeln!(
             bodies,
             "#[inline(always)]\npub(crate) unsafe fn {name}(r: &mut Regs) -> Flow {{ unsafe {{ {body} }} }}"
@@ -390,13 +442,11 @@ fn main() {
     }
 }
 
-/// `I32AddSS` as `i32_add_ss`.
+/// `I32TruncSatF32S` as `i32_trunc_sat_f32_s`.
 fn snake(name: &str) -> String {
     let mut out = String::new();
-    let chars: Vec<char> = name.chars().collect();
-    for (i, c) in chars.iter().enumerate() {
-        let after_lower = i > 0 && !chars[i - 1].is_uppercase();
-        if c.is_uppercase() && i > 0 && (after_lower && *c != 'X') {
+    for (i, c) in name.chars().enumerate() {
+        if c.is_uppercase() && i > 0 {
             out.push('_');
         }
         out.extend(c.to_lowercase());

@@ -41,12 +41,17 @@ pub(crate) struct Unary {
 /// A scalar load: address in a slot, in the accumulator, and the form for any memory.
 pub(crate) struct Load {
     pub forms: [Op; 3],
+    /// The address a 32-bit sum: of slots, slot and immediate, accumulator and slot, accumulator and immediate.
+    pub sums: [Op; 4],
     pub result: Class,
 }
 
-/// A scalar store: slots, value in the accumulator, address in the accumulator, value immediate, any memory.
+/// A scalar store: slots, value in the accumulator, address in the accumulator, value immediate, address in
+/// the accumulator and value immediate, any memory.
 pub(crate) struct Store {
-    pub forms: [Op; 5],
+    pub forms: [Op; 6],
+    /// The address a 32-bit sum of slots, with the value in a slot or immediate, or of accumulator and slot.
+    pub sums: [Op; 4],
 }
 
 /// The operation group of an operator.

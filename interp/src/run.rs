@@ -93,8 +93,8 @@ pub enum Error {
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Error::Translate(TranslateError::Unsupported) => {
-                f.write_str("the function uses an operator that this engine does not execute")
+            Error::Translate(TranslateError::Unsupported(name)) => {
+                write!(f, "the function uses {name}, which this version of Lithe does not execute")
             }
             Error::Translate(_) => f.write_str("the function cannot be translated"),
             Error::Limit(error) => error.fmt(f),
@@ -235,7 +235,7 @@ impl Interpreter {
                 let translation =
                     translate::translate(code, func, config, false, &mut self.buffers).map_err(
                         |error| match error {
-                            TranslateError::FrameTooLarge => Outcome::Trap(TrapKind::FrameTooLarge),
+                            TranslateError::TooLarge => Outcome::Trap(TrapKind::FunctionTooLarge),
                             error => Outcome::Failed(Error::Translate(error)),
                         },
                     )?;

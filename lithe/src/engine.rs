@@ -27,7 +27,7 @@ pub enum Dispatch {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { features: Engine::SUPPORTED, fuel: false, dispatch: Dispatch::Auto }
+        Config { features: Engine::DEFAULT, fuel: false, dispatch: Dispatch::Auto }
     }
 }
 
@@ -77,6 +77,8 @@ impl Engine {
         .difference(Features::GC)
         .difference(Features::EXCEPTIONS)
         .union(Features::CUSTOM_PAGE_SIZES);
+
+    const DEFAULT: Features = Engine::SUPPORTED.union(Features::GC);
 
     /// An engine with this configuration.
     pub fn new(config: &Config) -> Engine {

@@ -2,7 +2,7 @@
 //! space that never moves; where the kernel refuses one, or without `std`, it is a buffer that may move when
 //! it grows. Invariant: `base..base + len` is readable and writable, and new bytes are zero.
 
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 use lithe_types::MemoryType;
 
@@ -95,7 +95,7 @@ impl Memory {
             }
             // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing.
             let map =
-                unsafe { mmap_anonymous(ptr::null_mut(), reserved, ProtFlags::empty(), flags) };
+                unsafe { mmap_anonymous(core::ptr::null_mut(), reserved, ProtFlags::empty(), flags) };
             if let Ok(base) = map {
                 self.base = base.cast();
                 self.backing = Backing::Reserved { reserved, committed: 0 };
@@ -162,10 +162,10 @@ impl Memory {
         // SAFETY: a new mapping touches nothing; the copy stays within the old and the new one; the old one
         // is unmapped once, after its last use.
         unsafe {
-            let Ok(new) = mmap_anonymous(ptr::null_mut(), size, access, flags) else {
+            let Ok(new) = mmap_anonymous(core::ptr::null_mut(), size, access, flags) else {
                 return false;
             };
-            ptr::copy_nonoverlapping(*base, new.cast(), committed);
+            core::ptr::copy_nonoverlapping(*base, new.cast(), committed);
             // A failure to unmap leaks the old reservation and harms nothing else.
             let _ = munmap((*base).cast(), *reserved);
             *base = new.cast();

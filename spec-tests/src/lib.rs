@@ -1,1 +1,39 @@
-//! Placeholder.
+//! Runs WebAssembly script files (`.wast`) on the Lithe runtime, through its embedding API only. The suite
+//! of this crate and `lithe wast` call it. Invariant: every directive of a file ends up in exactly one count
+//! of its [`Report`].
+//!
+//! ```text
+//! command   files and directories, one report per file and engine, the lines shown to people
+//! script    the directives of one file, in order
+//! deadline  an end for guests that never return
+//! value     arguments, and patterns of results
+//! spectest  the host module that scripts import
+//! known     failures with a reason, kept in a file
+//! report    the counts
+//! ```
+//!
+//! ```
+//! let script = r#"
+//!     (module (func (export "one") (result i32) (i32.const 1)))
+//!     (assert_return (invoke "one") (i32.const 1))
+//!     (assert_return (invoke "one") (i32.const 2))
+//! "#;
+//! let report = lithe_spec_tests::run_file("one.wast", script, &Default::default());
+//! assert_eq!((report.passed, report.failed.len()), (2, 1));
+//! assert_eq!(report.failed[0].to_string(), "one.wast:4: expected i32 2, found i32 1");
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod command;
+mod deadline;
+mod known;
+mod report;
+mod script;
+mod spectest;
+mod value;
+
+pub use command::{wast_command, wast_files};
+pub use known::Known;
+pub use report::{Failure, Report};
+pub use script::{Options, run_file};

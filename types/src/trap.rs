@@ -73,8 +73,8 @@ traps! {
     ArrayOutOfBounds = 17, "out of bounds array access", "out of bounds array access";
     /// An atomic wait on a memory that is not shared.
     ExpectedShared = 18, "expected shared memory", "atomic wait on non-shared memory";
-    /// The frame of a function is larger than the interpreter can address (`limits::FRAME_SLOTS`).
-    FrameTooLarge = 19, "call stack exhausted", "the function needs a larger frame than this engine supports";
+    /// A function exceeds `limits::FRAME_SLOTS` or `limits::CELLS_PER_BYTE` of the interpreter.
+    FunctionTooLarge = 19, "call stack exhausted", "the function is larger than the interpreter supports";
 }
 
 impl fmt::Display for TrapKind {

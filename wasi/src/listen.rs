@@ -1,4 +1,4 @@
-//! Opening granted listeners: TCP addresses, sockets of the host, and the service manager's sockets.
+//! Opening granted listeners: TCP addresses, sockets of the host, sockets of a service manager.
 //!
 //! Called once per [`Ctx`](crate::Ctx). Invariant: every socket returned is a listening stream
 //! socket, close-on-exec and non-blocking, so that `sock_accept` never waits past a deadline.
@@ -22,11 +22,10 @@ const MAX_PASSED: i32 = 64;
 pub(crate) fn open(listen: &Listen) -> Result<OwnedFd, Error> {
     match listen {
         Listen::Bind(address) => bind(*address),
-        Listen::Bound(listener) => {
-            listener.try_clone().and_then(nonblocking).map_err(|error| {
-                failure(format!("cannot hand over a listener of the host: {error}"))
-            })
-        }
+        Listen::Bound(listener) => listener
+            .try_clone()
+            .and_then(nonblocking)
+            .map_err(|error| failure(format!("cannot hand over a listener of the host: {error}"))),
     }
 }
 

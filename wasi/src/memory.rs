@@ -9,7 +9,7 @@ use std::io::{IoSlice, IoSliceMut};
 use crate::Errno;
 
 /// The most buffers that one vectored system call receives (`IOV_MAX` of Linux).
-pub const MAX_IOVECS: usize = 1024;
+pub(crate) const MAX_IOVECS: usize = 1024;
 
 /// Size of a guest iovec: a pointer and a length.
 const IOVEC_SIZE: u64 = 8;
@@ -22,14 +22,14 @@ pub struct GuestMemory<'a> {
 
 /// A guest array of iovecs whose own bounds have been checked; its buffers have not.
 #[derive(Clone, Copy, Debug)]
-pub struct Iovecs {
+pub(crate) struct Iovecs {
     ptr: u32,
     count: u32,
 }
 
 /// A place in the bytes that an iovec array describes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Position {
+pub(crate) struct Position {
     /// The iovec.
     index: u32,
     /// Bytes of it that lie before the place.
@@ -38,7 +38,7 @@ pub struct Position {
 
 /// The buffers for one vectored system call.
 #[derive(Debug)]
-pub struct Batch<S> {
+pub(crate) struct Batch<S> {
     /// At most [`MAX_IOVECS`] non-empty buffers, in guest order.
     pub slices: Vec<S>,
     /// Sum of the lengths of `slices`.
@@ -97,19 +97,19 @@ impl<'a> GuestMemory<'a> {
     }
 
     /// Checks that an array of `count` elements of `size` bytes lies inside the memory.
-    pub fn check_array(&self, ptr: u32, count: u32, size: u32) -> Result<(), Errno> {
+    pub(crate) fn check_array(&self, ptr: u32, count: u32, size: u32) -> Result<(), Errno> {
         let end = u64::from(ptr) + u64::from(count) * u64::from(size);
         if end <= self.bytes.len() as u64 { Ok(()) } else { Err(Errno::Fault) }
     }
 
     /// The iovec array of `count` elements at `ptr`.
-    pub fn iovecs(&self, ptr: u32, count: u32) -> Result<Iovecs, Errno> {
+    pub(crate) fn iovecs(&self, ptr: u32, count: u32) -> Result<Iovecs, Errno> {
         self.check_array(ptr, count, IOVEC_SIZE as u32)?;
         Ok(Iovecs { ptr, count })
     }
 
     /// The next buffers to write from: at most `limit` bytes, beginning at `from`.
-    pub fn gather(
+    pub(crate) fn gather(
         &self,
         iovecs: Iovecs,
         from: Position,
@@ -127,7 +127,7 @@ impl<'a> GuestMemory<'a> {
     ///
     /// Buffers that overlap cannot be borrowed together; then the batch holds the first one only
     /// and is the last, which the guest sees as a short read.
-    pub fn scatter(
+    pub(crate) fn scatter(
         &mut self,
         iovecs: Iovecs,
         from: Position,
@@ -156,7 +156,7 @@ impl<'a> GuestMemory<'a> {
     }
 
     /// The place `bytes` behind `from`.
-    pub fn advance(
+    pub(crate) fn advance(
         &self,
         iovecs: Iovecs,
         from: Position,

@@ -107,19 +107,20 @@ unsafe fn resolve(r: &Regs, table: u32, index: u64, ty: u64) -> Result<*mut Func
         if func.is_null() {
             return Err(TrapKind::UninitializedElement);
         }
-        if u64::from((*func).ty) != ty & u64::from(u32::MAX) && !declares(r, func, ty) {
+        if u64::from((*func).ty) != ty & u64::from(u32::MAX) && !declares(r.inst, func, ty) {
             return Err(TrapKind::IndirectCallTypeMismatch);
         }
         Ok(func)
     }
 }
 
-/// The slow half of a signature check; the upper half of `ty` says whether subtypes can exist.
+/// The slow half of a signature check; the upper half of `ty` says whether subtypes can exist. Takes no
+/// reference to the registers, which would force them into memory.
 #[cold]
 #[inline(never)]
-unsafe fn declares(r: &Regs, func: *mut Func, ty: u64) -> bool {
+unsafe fn declares(inst: *mut Instance, func: *mut Func, ty: u64) -> bool {
     // SAFETY: instances and functions live as long as the store.
-    unsafe { ty >> 32 != 0 && (*r.inst).code.registry().is_subtype((*func).ty, ty as u32) }
+    unsafe { ty >> 32 != 0 && (*inst).code.registry().is_subtype((*func).ty, ty as u32) }
 }
 
 #[inline(always)]

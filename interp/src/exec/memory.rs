@@ -7,6 +7,7 @@ use core::ops::Range;
 use lithe_runtime::Memory;
 use lithe_types::TrapKind;
 
+use super::numeric::Form;
 use crate::{
     regs::{Flow, Regs, Scalar},
     simd::V128,
@@ -25,9 +26,16 @@ const OUT: TrapKind = TrapKind::MemoryOutOfBounds;
 /// The place of a `T` at 32-bit address `address` plus the operation's offset in memory 0.
 #[inline(always)]
 unsafe fn place<T>(r: &Regs, address: u64) -> Option<*mut T> {
+    // SAFETY: module invariant.
+    unsafe { near(r, address as u32, r.imm() as u32) }
+}
+
+/// The place of a `T` at 32-bit address `address` plus `offset` in memory 0.
+#[inline(always)]
+unsafe fn near<T>(r: &Regs, address: u32, offset: u32) -> Option<*mut T> {
     // SAFETY: the sum has at most 33 bits, and the end of the access is compared with the size.
     unsafe {
-        let effective = u64::from(address as u32) + u64::from(r.imm() as u32);
+        let effective = u64::from(address) + u64::from(offset);
         if effective + size_of::<T>() as u64 > r.len as u64 {
             return None;
         }
@@ -79,6 +87,46 @@ pub(crate) unsafe fn load<T: Plain, U: Scalar, const ACC: bool>(
         let Some(place) = place::<T>(r, address) else { return OUT.into() };
         f(place.read_unaligned()).set(r);
         r.next(2)
+    }
+}
+
+/// The offset of an access whose address is a sum: in field 3, or in a cell of its own where an immediate
+/// takes that field's place.
+#[inline(always)]
+unsafe fn sum_offset<F: Form<u32>>(r: &Regs) -> u32 {
+    // SAFETY: module invariant.
+    unsafe { if !F::IMM { u32::from(r.field(3) as u16) } else { r.cell(2) as u32 } }
+}
+
+/// A load whose address is the sum of two operands, modulo 2^32.
+#[inline(always)]
+pub(crate) unsafe fn load_sum<T: Plain, U: Scalar, F: Form<u32>>(
+    r: &mut Regs,
+    f: impl FnOnce(T) -> U,
+) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let (a, b) = F::operands(r);
+        let place = near::<T>(r, a.wrapping_add(b), sum_offset::<F>(r));
+        let Some(place) = place else { return OUT.into() };
+        f(place.read_unaligned()).set(r);
+        r.next(if F::IMM { 3 } else { 2 })
+    }
+}
+
+/// A store whose address is the sum of two operands, modulo 2^32; the value is in field 2 or immediate.
+#[inline(always)]
+pub(crate) unsafe fn store_sum<T: Plain + From<Word>, F: Form<u32>, const IMM: bool>(
+    r: &mut Regs,
+) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let (a, b) = F::operands(r);
+        let place = near::<T>(r, a.wrapping_add(b), u32::from(r.field(3) as u16));
+        let Some(place) = place else { return OUT.into() };
+        let value = if IMM { r.cell(2) } else { r.get(2) };
+        place.write_unaligned(T::from(Word(value)));
+        r.next(if IMM { 3 } else { 2 })
     }
 }
 
@@ -142,6 +190,8 @@ operands! {
     AccSlot 2 |r| r.acc, r.get(1);
     /// The value an immediate.
     SlotImm 3 |r| r.get(0), r.cell(2);
+    /// The address in the accumulator, the value an immediate.
+    AccImm 3 |r| r.acc, r.cell(2);
 }
 
 macro_rules! truncate {
@@ -299,7 +349,10 @@ unsafe fn copy(to: *mut Memory, from: *mut Memory, d: u64, s: u64, len: u64) -> 
 pub(crate) unsafe fn memory_init(r: &mut Regs) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        match init(r, r.cell(2), r.get(0), r.get(1) as u32, r.get(2) as u32) {
+        let both = r.cell(2);
+        let to = memory(r, both as u32 as usize);
+        let segment = (both >> 32) as usize;
+        match init(r.inst, to, segment, r.get(0), r.get(1) as u32, r.get(2) as u32) {
             Some(()) => r.next(3),
             None => OUT.into(),
         }
@@ -307,11 +360,17 @@ pub(crate) unsafe fn memory_init(r: &mut Regs) -> Flow {
 }
 
 #[inline(never)]
-unsafe fn init(r: &Regs, both: u64, d: u64, s: u32, len: u32) -> Option<()> {
+unsafe fn init(
+    inst: *mut lithe_runtime::Instance,
+    to: *mut Memory,
+    segment: usize,
+    d: u64,
+    s: u32,
+    len: u32,
+) -> Option<()> {
     // SAFETY: indices are validated; the ranges lie within the segment and the memory.
     unsafe {
-        let segment = (both >> 32) as usize;
-        let instance = &*r.inst;
+        let instance = &*inst;
         let module = instance.code.module();
         let bytes = match instance.dropped_data[segment] {
             true => &[],
@@ -322,9 +381,8 @@ unsafe fn init(r: &Regs, both: u64, d: u64, s: u32, len: u32) -> Option<()> {
         };
         let end = (s as usize).checked_add(len as usize)?;
         let source = bytes.get(s as usize..end)?;
-        let memory = memory(r, both as u32 as usize);
-        let target = range(memory, d, u64::from(len))?;
-        let place = (*memory).base.add(target.start);
+        let target = range(to, d, u64::from(len))?;
+        let place = (*to).base.add(target.start);
         core::ptr::copy_nonoverlapping(source.as_ptr(), place, source.len());
     }
     Some(())

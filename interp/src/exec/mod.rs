@@ -16,7 +16,7 @@ pub(crate) mod body {
     use super::{
         call,
         control::{self, AccCond, SlotCond},
-        memory::{self, AccSlot, SlotAcc, SlotImm, Slots},
+        memory::{self, AccImm, AccSlot, SlotAcc, SlotImm, Slots},
         numeric::{self, AI, AS, BrAI, BrAS, BrSI, BrSS, IA, IS, SA, SI, SS},
         table, vector,
     };

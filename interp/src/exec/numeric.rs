@@ -9,16 +9,19 @@ use crate::regs::{Flow, Regs, Scalar};
 pub(crate) trait Form<T> {
     /// Cells of the operation.
     const CELLS: usize;
+    /// Whether one operand is an immediate.
+    const IMM: bool;
     /// The operands.
     unsafe fn operands(r: &Regs) -> (T, T);
 }
 
 macro_rules! forms {
-    ($($(#[$doc:meta])* $name:ident $cells:expr, |$r:ident| $a:expr, $b:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $imm:literal $cells:expr, |$r:ident| $a:expr, $b:expr;)*) => {$(
         $(#[$doc])*
         pub(crate) struct $name;
         impl<T: Scalar> Form<T> for $name {
             const CELLS: usize = $cells;
+            const IMM: bool = $imm;
             #[inline(always)]
             unsafe fn operands($r: &Regs) -> (T, T) {
                 // SAFETY: module invariant of `regs`.
@@ -30,27 +33,27 @@ macro_rules! forms {
 
 forms! {
     /// Two slots.
-    SS 2, |r| T::from_slot(r.get(1)), T::from_slot(r.get(2));
+    SS false 2, |r| T::from_slot(r.get(1)), T::from_slot(r.get(2));
     /// A slot and an immediate.
-    SI T::IMM_CELLS, |r| T::from_slot(r.get(1)), T::imm(r);
+    SI true T::IMM_CELLS, |r| T::from_slot(r.get(1)), T::imm(r);
     /// An immediate and a slot.
-    IS T::IMM_CELLS, |r| T::imm(r), T::from_slot(r.get(1));
+    IS true T::IMM_CELLS, |r| T::imm(r), T::from_slot(r.get(1));
     /// The accumulator and a slot.
-    AS 2, |r| T::acc(r), T::from_slot(r.get(1));
+    AS false 2, |r| T::acc(r), T::from_slot(r.get(1));
     /// A slot and the accumulator.
-    SA 2, |r| T::from_slot(r.get(1)), T::acc(r);
+    SA false 2, |r| T::from_slot(r.get(1)), T::acc(r);
     /// The accumulator and an immediate.
-    AI T::IMM_CELLS, |r| T::acc(r), T::imm(r);
+    AI true T::IMM_CELLS, |r| T::acc(r), T::imm(r);
     /// An immediate and the accumulator.
-    IA T::IMM_CELLS, |r| T::imm(r), T::acc(r);
+    IA true T::IMM_CELLS, |r| T::imm(r), T::acc(r);
     /// Of a branch: two slots.
-    BrSS 2, |r| T::from_slot(r.get(0)), T::from_slot(r.get(1));
+    BrSS false 2, |r| T::from_slot(r.get(0)), T::from_slot(r.get(1));
     /// Of a branch: a slot and an immediate in a cell of its own.
-    BrSI 3, |r| T::from_slot(r.get(0)), T::from_slot(r.cell(2));
+    BrSI true 3, |r| T::from_slot(r.get(0)), T::from_slot(r.cell(2));
     /// Of a branch: the accumulator and a slot.
-    BrAS 2, |r| T::acc(r), T::from_slot(r.get(0));
+    BrAS false 2, |r| T::acc(r), T::from_slot(r.get(0));
     /// Of a branch: the accumulator and an immediate in a cell of its own.
-    BrAI 3, |r| T::acc(r), T::from_slot(r.cell(2));
+    BrAI true 3, |r| T::acc(r), T::from_slot(r.cell(2));
 }
 
 #[inline(always)]
@@ -132,5 +135,41 @@ pub(crate) unsafe fn br_if<T: Scalar, F: Form<T>, const WANTED: bool, const BACK
     unsafe {
         let (a, b) = F::operands(r);
         super::control::branch::<BACK>(r, f(a, b) == WANTED, F::CELLS)
+    }
+}
+
+/// Adds the lower half of the cell to the slot of field 0, compares it with the slot of field 1 or with the
+/// cell's upper half, and goes back when the comparison holds.
+#[inline(always)]
+pub(crate) unsafe fn add_br_if<T: Scalar + Wrapping, const IMM: bool>(
+    r: &mut Regs,
+    f: impl FnOnce(T, T) -> bool,
+) -> Flow {
+    // SAFETY: module invariant of `regs`.
+    unsafe {
+        let cell = r.cell(2);
+        let sum = T::from_slot(r.get(0)).add(T::from_slot(cell as i32 as u64));
+        sum.set(r);
+        let other = if IMM { (cell >> 32) as i32 as u64 } else { r.get(1) };
+        super::control::branch::<true>(r, f(sum, T::from_slot(other)), 3)
+    }
+}
+
+/// Addition modulo the width of the type.
+pub(crate) trait Wrapping {
+    fn add(self, other: Self) -> Self;
+}
+
+impl Wrapping for u32 {
+    #[inline(always)]
+    fn add(self, other: u32) -> u32 {
+        self.wrapping_add(other)
+    }
+}
+
+impl Wrapping for u64 {
+    #[inline(always)]
+    fn add(self, other: u64) -> u64 {
+        self.wrapping_add(other)
     }
 }

@@ -8,10 +8,10 @@ use lithe_parser::{BlockType, BrTable, val_type};
 use lithe_runtime::layout::HEADER_SLOTS;
 use lithe_types::ValType;
 
-use crate::op::{Class, Op, branches};
+use crate::op::{Class, Op, add_branch, branches};
 
 use super::{
-    Translator,
+    TranslateError, Translator,
     stack::{Place, Value},
 };
 
@@ -165,16 +165,15 @@ impl<'a> Translator<'a> {
 
     /// A popped value in a slot that later copies do not touch.
     fn keep(&mut self, value: Value) -> Value {
-        let slot = self.slot_of(value);
-        let place = if slot == value.slot { Place::Own } else { Place::Local(slot) };
-        self.last = None;
-        Value { place, ..value }
+        let value = self.readable(value);
+        (self.last, self.previous) = (None, None);
+        value
     }
 
     pub(super) fn else_(&mut self) {
         let index = self.controls.len() - 1;
         if self.dead == 0 {
-            self.settle(index);
+            self.settle(index, self.results(self.controls[index].sig));
             let jump = self.jump(Op::Br);
             self.controls[index].patches.push(jump);
         }
@@ -203,7 +202,7 @@ impl<'a> Translator<'a> {
             return;
         }
         if reachable {
-            self.settle(index);
+            self.settle(index, self.results(self.controls[index].sig));
         }
         let Some(mut control) = self.controls.pop() else { return };
         reachable |= !control.patches.is_empty() || control.otherwise.is_some();
@@ -256,10 +255,11 @@ impl<'a> Translator<'a> {
         })
     }
 
-    /// Moves the values of a branch to `control` in place. Ascending order never overwrites a value that is
-    /// still to move, since every value's own slot is at or above its place.
-    fn settle(&mut self, control: usize) {
-        let count = self.label(control).len();
+    /// Moves the top values, of these types, to where `control` begins: the values of a branch to it, or its
+    /// results. Ascending order never overwrites a value that is still to move, since every value's own slot
+    /// is at or above its place.
+    fn settle(&mut self, control: usize, types: &[ValType]) {
+        let count = types.len();
         let mut slot = self.controls[control].base as i16;
         for index in self.values.len() - count..self.values.len() {
             let value = self.values[index];
@@ -292,7 +292,7 @@ impl<'a> Translator<'a> {
     pub(super) fn br(&mut self, depth: u32) {
         let control = self.index(depth);
         if self.controls[control].kind != Kind::Function {
-            self.settle(control);
+            self.settle(control, self.label(control));
         }
         self.go(control);
         self.dead = 1;
@@ -323,17 +323,7 @@ impl<'a> Translator<'a> {
         } else {
             let skip = test(self, false, false);
             if kind != Kind::Function {
-                self.settle(control);
-            } else {
-                // The values stay where they are for the path that does not return.
-                let values = self.values.clone();
-                let in_locals = self.in_locals;
-                self.return_();
-                self.values = values;
-                self.in_locals = in_locals;
-                self.bind(core::iter::once(skip));
-                self.begin_region(false);
-                return;
+                self.settle(control, self.label(control));
             }
             self.go(control);
             self.bind(core::iter::once(skip));
@@ -351,9 +341,18 @@ impl<'a> Translator<'a> {
             && let Some((last, operands)) = self.take_last(condition.slot)
             && let Some(fused) = branches(last.op)
         {
+            let field = |k: u32| (operands >> (16 * k)) as i16;
+            if back
+                && when
+                && let Some(op) = add_branch(last.op)
+                && let Some((slot, step)) =
+                    self.take_step(last.op, last.before[Class::Int as usize])
+            {
+                let limit = (operands >> 32) as u32;
+                return self.add_branch(op, slot, field(1), step, limit);
+            }
             let senses = if when { fused.when } else { fused.unless };
             let op = senses[usize::from(back)];
-            let field = |k: u32| (operands >> (16 * k)) as i16;
             let (fields, imm) = match last.op.format().1 {
                 "d0 s1 s2" => ([field(1), field(2)], None),
                 "d0 s1 i" => ([field(1), 0], Some((operands >> 32) as i32)),
@@ -367,6 +366,12 @@ impl<'a> Translator<'a> {
             return Patch { origin, cell: origin + 1, upper: true };
         }
         let slot = self.slot_of(condition);
+        if back
+            && when
+            && let Some((slot, step)) = self.take_step(Op::I32NeAI, Some(slot))
+        {
+            return self.add_branch(Op::AddBrIfI32NeI, slot, 0, step, 0);
+        }
         let acc = self.in_acc(Class::Int, slot);
         let op = match (acc, when, back) {
             (false, true, false) => Op::BrIfS,
@@ -379,6 +384,30 @@ impl<'a> Translator<'a> {
             (true, false, true) => Op::BrUnlessABack,
         };
         let origin = self.emit_imm(op, slot, 0, 0);
+        Patch { origin, cell: origin + 1, upper: true }
+    }
+
+    /// Takes the last operation back when it added a constant to a slot in place and `compared` is of the same
+    /// width; gives the slot and the constant.
+    fn take_step(&mut self, compared: Op, slot: Option<i16>) -> Option<(i16, u32)> {
+        let slot = slot?;
+        let last = self.last.as_ref()?;
+        let wide = compared.format().0.starts_with("i64");
+        let op = if wide { Op::I64AddSI } else { Op::I32AddSI };
+        let source = (self.cells[last.at + 1] >> 16) as i16;
+        if last.op != op || last.dst != slot || source != slot {
+            return None;
+        }
+        let (_, operands) = self.take_last(slot)?;
+        Some((slot, (operands >> 32) as u32))
+    }
+
+    /// Writes a back-edge that adds `step` to a slot and compares it with another slot or with `limit`.
+    fn add_branch(&mut self, op: Op, slot: i16, other: i16, step: u32, limit: u32) -> Patch {
+        let origin = self.emit_imm(op, slot, other, 0);
+        self.cells.push(u64::from(step) | u64::from(limit) << 32);
+        self.clobber(slot);
+        self.accs[Class::Int as usize] = Some(slot);
         Patch { origin, cell: origin + 1, upper: true }
     }
 
@@ -395,7 +424,7 @@ impl<'a> Translator<'a> {
         Patch { origin, cell: origin + 1, upper: true }
     }
 
-    pub(super) fn br_table(&mut self, table: &BrTable<'_>) {
+    pub(super) fn br_table(&mut self, table: &BrTable<'_>) -> Result<(), TranslateError> {
         let index = self.pop();
         let index = self.slot_of(index);
         let count = table.len();
@@ -404,43 +433,45 @@ impl<'a> Translator<'a> {
         let origin = self.emit_imm(Op::BrTable, index, 0, count as i32);
         let first = self.cells.len();
         self.cells.resize(first + depths.len().div_ceil(2), 0);
-        // Targets that need code of their own: values to move, a return, or a back-edge.
-        let mut trampolines: Vec<(u32, usize)> = Vec::new();
+        // What each depth leads to: its label, or a trampoline where values move, where the function returns,
+        // and at a back-edge.
+        let mut known: Vec<(u32, Option<usize>)> = Vec::new();
         for (i, depth) in depths.iter().enumerate() {
             let patch = Patch { origin, cell: first + i / 2, upper: i % 2 == 1 };
             let control = self.index(*depth);
-            let kind = self.controls[control].kind;
-            if matches!(kind, Kind::Block | Kind::If) && self.settled(control) {
-                self.controls[control].patches.push(patch);
-                continue;
-            }
-            let known = trampolines.binary_search_by_key(depth, |(depth, _)| *depth);
-            let target = match known {
-                Ok(at) => trampolines[at].1,
+            let trampoline = match known.binary_search_by_key(depth, |(depth, _)| *depth) {
+                Ok(at) => known[at].1,
                 Err(at) => {
-                    let target = self.cells.len();
-                    trampolines.insert(at, (*depth, target));
-                    self.trampoline(control);
-                    target
+                    let forward = matches!(self.controls[control].kind, Kind::Block | Kind::If);
+                    let direct = forward && self.settled(control);
+                    let trampoline = (!direct).then(|| self.trampoline(control));
+                    known.insert(at, (*depth, trampoline));
+                    self.check_size()?;
+                    trampoline
                 }
             };
-            self.set_distance(patch, target);
+            match trampoline {
+                Some(target) => self.set_distance(patch, target),
+                None => self.controls[control].patches.push(patch),
+            }
         }
         self.dead = 1;
+        Ok(())
     }
 
-    fn trampoline(&mut self, control: usize) {
+    /// Code that moves the values of a branch in place and goes on; gives its position.
+    fn trampoline(&mut self, control: usize) -> usize {
         self.forget();
-        let (values, in_locals) = (self.values.clone(), self.in_locals);
+        let target = self.cells.len();
         if self.controls[control].kind != Kind::Function {
-            self.settle(control);
+            self.settle(control, self.label(control));
         }
         self.go(control);
-        (self.values, self.in_locals) = (values, in_locals);
         self.forget();
+        target
     }
 
-    /// Returns the top values of the stack.
+    /// Returns the top values of the stack, which stay where they are for a path that does not return.
     pub(super) fn return_(&mut self) {
         let results = &self.ty.results;
         let place = -((HEADER_SLOTS as u32 + self.ty.param_slots()) as i32);
@@ -455,8 +486,13 @@ impl<'a> Translator<'a> {
                 self.emit_imm(op, slot, 0, place);
             }
             _ => {
-                self.own_top(results.len());
                 let first = self.values.len() - results.len();
+                for index in first..self.values.len() {
+                    let value = self.values[index];
+                    if value.place != Place::Own {
+                        self.copy(value.slot, value);
+                    }
+                }
                 let slot = self.values[first].slot;
                 self.emit_imm(Op::ReturnN, slot, self.ty.result_slots() as i16, place);
             }

@@ -47,7 +47,7 @@ impl Translator<'_> {
         if op.format().2 > 1 {
             self.cells.push(operands);
         }
-        self.last = None;
+        self.previous = self.last.take();
         at
     }
 
@@ -74,6 +74,7 @@ impl Translator<'_> {
     pub(super) fn forget(&mut self) {
         self.accs = [None; 3];
         self.last = None;
+        self.previous = None;
     }
 
     /// Whether the accumulator of `class` holds the value of `slot`.
@@ -98,7 +99,7 @@ impl Translator<'_> {
         true
     }
 
-    /// Takes the last operation back, if its result was in `slot`.
+    /// Takes the last operation back, if its result was in `slot`. The one before it is the last one then.
     pub(super) fn take_last(&mut self, slot: i16) -> Option<(Last, u64)> {
         let last = self.last.take_if(|last| last.dst == slot)?;
         let operands = self.cells[last.at + 1];
@@ -107,6 +108,7 @@ impl Translator<'_> {
             map.truncate(map.partition_point(|(cell, _)| (*cell as usize) < last.at - 1));
         }
         self.accs = last.before;
+        self.last = self.previous.take();
         Some((last, operands))
     }
 

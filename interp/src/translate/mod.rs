@@ -14,7 +14,7 @@ mod emit;
 mod ops;
 mod stack;
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use lithe_parser::{Module, Operator};
 use lithe_runtime::{Code, CodeConfig, CodeHeader, CodeSlot, layout::HEADER_SLOTS};
@@ -28,10 +28,10 @@ use stack::Value;
 /// Why a body could not be translated.
 #[derive(Debug)]
 pub enum TranslateError {
-    /// The frame exceeds [`limits::FRAME_SLOTS`].
-    FrameTooLarge,
-    /// The body uses an operator that this engine does not execute.
-    Unsupported,
+    /// The frame exceeds [`limits::FRAME_SLOTS`], or the bytecode what [`limits::CELLS_PER_BYTE`] allows.
+    TooLarge,
+    /// The body uses this operator, which this engine does not execute.
+    Unsupported(String),
     /// The body is invalid; cannot happen for a proven module.
     Invalid,
 }
@@ -57,6 +57,8 @@ pub(crate) struct Buffers {
 struct Local {
     slot: i16,
     wide: bool,
+    /// How many values of the symbolic stack stand in it.
+    values: u32,
 }
 
 /// A translation and the positions of its operations.
@@ -78,6 +80,7 @@ pub(crate) fn translate(
 ) -> Result<Translation, TranslateError> {
     let module = code.module();
     let ty = code.signature(module.imported_funcs + func);
+    let body = module.body(func).map_or(0, <[u8]>::len);
     let mut scratch = core::mem::take(&mut buffers.scratch);
     let mut translator = Translator {
         module,
@@ -92,10 +95,12 @@ pub(crate) fn translate(
         local_slots: 0,
         height: 0,
         max_height: 0,
+        max_cells: limits::CELLS_FREE + limits::CELLS_PER_BYTE * body,
         in_locals: 0,
         dead: 0,
         accs: [None; 3],
         last: None,
+        previous: None,
         fuel_at: None,
         offset: 0,
         map: record.then(Vec::new),
@@ -128,6 +133,8 @@ struct Translator<'a> {
     /// The next free slot.
     height: u32,
     max_height: u32,
+    /// Cells that the translation never exceeds.
+    max_cells: usize,
     /// How many values of the symbolic stack stand in locals.
     in_locals: u32,
     /// Depth of blocks inside code that cannot be reached; 0 in reachable code.
@@ -135,6 +142,8 @@ struct Translator<'a> {
     /// The slot whose value each accumulator holds.
     accs: [Option<i16>; 3],
     last: Option<Last>,
+    /// The operation before `last`, while nothing stands between them.
+    previous: Option<Last>,
     /// The charge of the current region, which grows with its operators.
     fuel_at: Option<usize>,
     offset: u32,
@@ -147,10 +156,10 @@ impl Sink for Translator<'_> {
     fn locals(&mut self, count: u32, ty: ValType) -> Result<(), TranslateError> {
         let wide = ty.slots() == 2;
         for _ in 0..count {
-            self.locals.push(Local { slot: self.local_slots as i16, wide });
+            self.locals.push(Local { slot: self.local_slots as i16, wide, values: 0 });
             self.local_slots += ty.slots();
             if self.local_slots > limits::FRAME_SLOTS {
-                return Err(TranslateError::FrameTooLarge);
+                return Err(TranslateError::TooLarge);
             }
         }
         Ok(())
@@ -161,9 +170,7 @@ impl Sink for Translator<'_> {
         if self.controls.is_empty() {
             self.begin_body();
         }
-        if self.max_height + HEADER_SLOTS as u32 > limits::FRAME_SLOTS {
-            return Err(TranslateError::FrameTooLarge);
-        }
+        self.check_size()?;
         self.operator(op)
     }
 }
@@ -174,7 +181,7 @@ impl Translator<'_> {
         self.cells.clear();
         let mut slot = -((HEADER_SLOTS as u32 + self.ty.param_slots()) as i32);
         for ty in &self.ty.params {
-            self.locals.push(Local { slot: slot as i16, wide: ty.slots() == 2 });
+            self.locals.push(Local { slot: slot as i16, wide: ty.slots() == 2, values: 0 });
             slot += ty.slots() as i32;
         }
         // The header's cell; filled in at the end.
@@ -189,11 +196,18 @@ impl Translator<'_> {
         self.push_function_label();
     }
 
-    fn finish(&mut self) -> Result<Translation, TranslateError> {
-        let frame_slots = self.max_height + HEADER_SLOTS as u32;
-        if frame_slots > limits::FRAME_SLOTS {
-            return Err(TranslateError::FrameTooLarge);
+    /// Refuses code that would take far more memory than its source: branches that carry many values.
+    fn check_size(&self) -> Result<(), TranslateError> {
+        let frame = self.max_height + HEADER_SLOTS as u32;
+        match frame > limits::FRAME_SLOTS || self.cells.len() > self.max_cells {
+            true => Err(TranslateError::TooLarge),
+            false => Ok(()),
         }
+    }
+
+    fn finish(&mut self) -> Result<Translation, TranslateError> {
+        self.check_size()?;
+        let frame_slots = self.max_height + HEADER_SLOTS as u32;
         const { assert!(size_of::<CodeHeader>() == 8) };
         let header = [frame_slots.to_ne_bytes(), self.local_slots.to_ne_bytes()];
         self.cells[0] = u64::from_ne_bytes(header.as_flattened().try_into().unwrap_or_default());

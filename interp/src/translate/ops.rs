@@ -194,9 +194,37 @@ impl Translator<'_> {
             && u32::try_from(memarg.offset).is_ok()
     }
 
+    /// The addition that gave an address, taken back: its form and operand cell.
+    fn take_sum(&mut self, address: Value, offset: u64, imm: bool) -> Option<(usize, u64)> {
+        let last = self.last.as_ref().filter(|_| address.place == Place::Own)?;
+        let short = u16::try_from(offset).is_ok();
+        let form = match last.op {
+            Op::I32AddSS if short => 0,
+            Op::I32AddSI if imm => 1,
+            Op::I32AddAS if short => 2,
+            Op::I32AddAI if imm => 3,
+            _ => return None,
+        };
+        let (_, operands) = self.take_last(address.slot)?;
+        Some((form, operands))
+    }
+
     fn load(&mut self, op: &Load, memarg: MemArg) {
-        let address = self.pop_slot();
-        if self.near(&memarg) {
+        let address = self.pop();
+        let near = self.near(&memarg);
+        if near && let Some((form, operands)) = self.take_sum(address, memarg.offset, true) {
+            let field = |k: u32| (operands >> (16 * k)) as i16;
+            let code = op.sums[form];
+            if form % 2 == 0 {
+                let offset = memarg.offset as i16;
+                return self.result(code, [0, field(1), field(2), offset], false, Some(op.result));
+            }
+            self.result_imm(code, field(1), (operands >> 32) as i32, Some(op.result));
+            self.cells.push(memarg.offset);
+            return;
+        }
+        let address = self.slot_of(address);
+        if near {
             let form = usize::from(self.in_acc(Class::Int, address));
             self.result_imm(op.forms[form], address, memarg.offset as i32, Some(op.result));
         } else {
@@ -210,14 +238,30 @@ impl Translator<'_> {
         let (value, address) = (self.pop(), self.pop());
         if !self.near(&memarg) {
             let (address, value) = (self.slot_of(address), self.slot_of(value));
-            self.emit(op.forms[4], [address, value, memory_of(&memarg) as i16, 0]);
+            self.emit(op.forms[5], [address, value, memory_of(&memarg) as i16, 0]);
             self.cells.push(memarg.offset);
             return;
         }
         let offset = memarg.offset as i32;
+        // A value that was computed comes after its address: only others leave the sum as the last operation.
+        if value.place != Place::Own
+            && let Some((form, operands)) = self.take_sum(address, memarg.offset, false)
+        {
+            let field = |k: u32| (operands >> (16 * k)) as i16;
+            let (a, b, short) = (field(1), field(2), memarg.offset as i16);
+            if let Place::Const(bits) = value.place {
+                self.emit(op.sums[form + 1], [a, b, 0, short]);
+                self.cells.push(bits);
+            } else {
+                let value = self.slot_of(value);
+                self.emit(op.sums[form], [a, b, value, short]);
+            }
+            return;
+        }
         if let Place::Const(bits) = value.place {
             let address = self.slot_of(address);
-            self.emit_imm(op.forms[3], address, 0, offset);
+            let form = if self.in_acc(Class::Int, address) { 4 } else { 3 };
+            self.emit_imm(op.forms[form], address, 0, offset);
             self.cells.push(bits);
             return;
         }
@@ -246,31 +290,25 @@ impl Translator<'_> {
             O::End => self.end(),
             O::Br { relative_depth } => self.br(*relative_depth),
             O::BrIf { relative_depth } => self.br_if(*relative_depth),
-            O::BrTable { targets } => self.br_table(targets),
+            O::BrTable { targets } => self.br_table(targets)?,
             O::Return => {
                 self.return_();
                 self.unreachable();
             }
             O::BrOnNull { relative_depth } => {
                 let value = self.pop();
+                let value = self.readable(value);
                 let slot = self.slot_of(value);
                 self.branch_when(*relative_depth, |this, when, back| {
                     this.branch_on_null(slot, when, back)
                 });
-                // A null constant was written to its own slot.
-                let place = match value.place {
-                    Place::Const(_) => Place::Own,
-                    place => place,
-                };
-                self.push_again(Value { place, ..value });
+                self.push_again(value);
             }
             O::BrOnNonNull { relative_depth } => {
                 let value = self.pop();
+                let value = self.readable(value);
                 let slot = self.slot_of(value);
-                self.push_again(Value {
-                    place: if slot == value.slot { Place::Own } else { Place::Local(slot) },
-                    ..value
-                });
+                self.push_again(value);
                 self.branch_when(*relative_depth, |this, when, back| {
                     this.branch_on_null(slot, !when, back)
                 });
@@ -410,10 +448,10 @@ impl Translator<'_> {
             }
             O::RefAsNonNull => {
                 let value = self.pop();
+                let value = self.readable(value);
                 let slot = self.slot_of(value);
                 self.emit(Op::RefAsNonNull, [slot, 0, 0, 0]);
-                let place = if slot == value.slot { Place::Own } else { Place::Local(slot) };
-                self.push_again(Value { place, ..value });
+                self.push_again(value);
             }
 
             O::V128Const { value } => {
@@ -445,7 +483,11 @@ impl Translator<'_> {
                     self.cells.push(memarg.offset);
                 }
             }
-            _ => return Err(TranslateError::Unsupported),
+            _ => {
+                let shown = alloc::format!("{op:?}");
+                let name = shown.split(' ').next().unwrap_or_default();
+                return Err(TranslateError::Unsupported(name.into()));
+            }
         }
         Ok(())
     }

@@ -11,8 +11,8 @@ use super::{Translator, control::Control};
 pub(super) enum Place {
     /// In its own slot.
     Own,
-    /// In the slot of a local.
-    Local(i16),
+    /// In the slot of a local, which has this index.
+    Local(i16, u32),
     /// Nowhere: it is known.
     Const(u64),
 }
@@ -33,8 +33,9 @@ impl Translator<'_> {
         self.values.push(Value { place, slot, wide });
         self.height += if wide { 2 } else { 1 };
         self.max_height = self.max_height.max(self.height);
-        if matches!(place, Place::Local(_)) {
+        if let Place::Local(_, index) = place {
             self.in_locals += 1;
+            self.locals[index as usize].values += 1;
         }
         slot
     }
@@ -50,7 +51,7 @@ impl Translator<'_> {
 
     pub(super) fn push_local(&mut self, index: u32) {
         let local = self.locals[index as usize];
-        self.push_value(Place::Local(local.slot), local.wide);
+        self.push_value(Place::Local(local.slot, index), local.wide);
     }
 
     /// Pushes a value again that was just popped.
@@ -62,10 +63,16 @@ impl Translator<'_> {
     pub(super) fn pop(&mut self) -> Value {
         let value = self.values.pop().unwrap_or(Value { place: Place::Own, slot: 0, wide: false });
         self.height = value.slot as u32;
-        if matches!(value.place, Place::Local(_)) {
-            self.in_locals -= 1;
-        }
+        self.left_local(value.place);
         value
+    }
+
+    /// Notes that a value stands in its local no more.
+    fn left_local(&mut self, place: Place) {
+        if let Place::Local(_, index) = place {
+            self.in_locals -= 1;
+            self.locals[index as usize].values -= 1;
+        }
     }
 
     /// Drops values down to the state that `control` began with.
@@ -80,11 +87,20 @@ impl Translator<'_> {
     pub(super) fn slot_of(&mut self, value: Value) -> i16 {
         match value.place {
             Place::Own => value.slot,
-            Place::Local(slot) => slot,
+            Place::Local(slot, _) => slot,
             Place::Const(bits) => {
                 self.constant(value.slot, bits);
                 value.slot
             }
+        }
+    }
+
+    /// A popped value that stands in a slot; a constant is written to its own.
+    pub(super) fn readable(&mut self, value: Value) -> Value {
+        self.slot_of(value);
+        match value.place {
+            Place::Const(_) => Value { place: Place::Own, ..value },
+            _ => value,
         }
     }
 
@@ -107,7 +123,7 @@ impl Translator<'_> {
         let src = match value.place {
             Place::Const(bits) => return self.constant(dst, bits),
             Place::Own => value.slot,
-            Place::Local(slot) => slot,
+            Place::Local(slot, _) => slot,
         };
         if src == dst {
             return;
@@ -127,9 +143,7 @@ impl Translator<'_> {
         let value = self.values[index];
         if value.place != Place::Own {
             self.copy(value.slot, value);
-            if matches!(value.place, Place::Local(_)) {
-                self.in_locals -= 1;
-            }
+            self.left_local(value.place);
             self.values[index].place = Place::Own;
         }
     }
@@ -142,39 +156,39 @@ impl Translator<'_> {
     }
 
     /// Brings every value that stands in a local to its own slot: code that follows may run more than once,
-    /// or not at all, and may write the local.
+    /// or not at all, and may write the local. Going down from the top until all are found keeps the cost
+    /// in proportion to what was pushed since the last time.
     pub(super) fn own_locals(&mut self) {
-        if self.in_locals == 0 {
-            return;
-        }
-        for index in 0..self.values.len() {
-            if matches!(self.values[index].place, Place::Local(_)) {
+        let mut index = self.values.len();
+        while self.in_locals > 0 && index > 0 {
+            index -= 1;
+            if matches!(self.values[index].place, Place::Local(..)) {
                 self.own(index);
             }
         }
     }
 
-    /// Makes a value the new value of a local, and gives the local's slot.
-    pub(super) fn set_local(&mut self, index: u32, value: Value) -> i16 {
-        let slot = self.locals[index as usize].slot;
-        if value.place == Place::Local(slot) {
-            return slot;
+    /// Makes a value the new value of a local.
+    pub(super) fn set_local(&mut self, index: u32, value: Value) {
+        let local = self.locals[index as usize];
+        let slot = local.slot;
+        if value.place == Place::Local(slot, index) {
+            return;
         }
-        let pending =
-            self.in_locals > 0 && self.values.iter().any(|value| value.place == Place::Local(slot));
-        if pending {
-            for index in 0..self.values.len() {
-                if self.values[index].place == Place::Local(slot) {
-                    self.own(index);
+        if local.values > 0 {
+            let mut at = self.values.len();
+            while self.locals[index as usize].values > 0 && at > 0 {
+                at -= 1;
+                if self.values[at].place == Place::Local(slot, index) {
+                    self.own(at);
                 }
             }
         } else if value.place == Place::Own && self.redirect(value.slot, slot) {
             if value.wide {
                 self.clobber(slot + 1);
             }
-            return slot;
+            return;
         }
         self.copy(slot, value);
-        slot
     }
 }

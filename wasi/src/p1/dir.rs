@@ -130,10 +130,8 @@ fn inode(dir: BorrowedFd<'_>, grant: &Grant, entry: &RawDirEntry<'_>) -> u64 {
 /// The type of an entry, asked for where the file system does not list it.
 fn filetype(dir: BorrowedFd<'_>, entry: &RawDirEntry<'_>) -> Filetype {
     match entry.file_type() {
-        FileType::Unknown => {
-            rustix::fs::statat(dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
-                .map_or(Filetype::Unknown, |stat| FileType::from_raw_mode(stat.st_mode).into())
-        }
+        FileType::Unknown => rustix::fs::statat(dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
+            .map_or(Filetype::Unknown, |stat| FileType::from_raw_mode(stat.st_mode).into()),
         known => known.into(),
     }
 }

@@ -160,8 +160,8 @@ impl Step {
     }
 }
 
-/// Runs `step` with the place to begin at, the bytes still allowed and the bytes moved so far, until
-/// it ends. A failure after some bytes were moved is left for the guest's next call to meet.
+/// Runs `step` with the place to begin at, the bytes still allowed and the bytes moved so far,
+/// until it ends. A failure after some bytes were moved is left for the guest's next call to meet.
 pub(super) fn transfer(
     mut step: impl FnMut(Position, u64, u64) -> Result<Step, Failure>,
 ) -> Result<u32, Failure> {
@@ -240,15 +240,14 @@ fn write(
             }
             Class::Stream => {}
         }
-        let moved = deadline.run(host, PollFlags::OUT, host.waits(), nonblocking, || {
-            match offset {
+        let moved =
+            deadline.run(host, PollFlags::OUT, host.waits(), nonblocking, || match offset {
                 None => rustix::io::writev(host, &batch.slices),
                 Some(offset) => match offset.checked_add(total) {
                     Some(offset) => rustix::io::pwritev(host, &batch.slices, offset),
                     None => Err(HostErrno::INVAL),
                 },
-            }
-        })?;
+            })?;
         if host.class() == Class::Stream {
             return Ok(Step::last(moved));
         }
@@ -271,11 +270,7 @@ pub(super) fn send(
 }
 
 /// Copies from the front of `bytes` to the guest.
-fn copy_out(
-    bytes: &[u8],
-    memory: &mut GuestMemory<'_>,
-    iovecs: Iovecs,
-) -> Result<u32, Failure> {
+fn copy_out(bytes: &[u8], memory: &mut GuestMemory<'_>, iovecs: Iovecs) -> Result<u32, Failure> {
     transfer(|from, limit, total| {
         let mut rest = &bytes[total as usize..];
         let mut batch = memory.scatter(iovecs, from, limit)?;

@@ -97,7 +97,7 @@ impl Kind {
 
 /// How an implementation ends when it does not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The guest receives an error number.
     Errno(Errno),
     /// The guest asked to end with this code.

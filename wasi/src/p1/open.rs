@@ -67,12 +67,7 @@ impl Request {
     }
 
     /// Refuses what the path, the rights of the directory or the grant do not allow.
-    fn check(
-        &self,
-        path: &GuestPath<'_>,
-        dir: &Descriptor,
-        access: Access,
-    ) -> Result<(), Errno> {
+    fn check(&self, path: &GuestPath<'_>, dir: &Descriptor, access: Access) -> Result<(), Errno> {
         let mut needed = Rights::PATH_OPEN;
         if self.has(CREAT) {
             needed = needed | Rights::PATH_CREATE_FILE;

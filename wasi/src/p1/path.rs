@@ -53,12 +53,7 @@ pub(super) fn path_filestat_get(
     Ok(write_filestat(memory, buf.u32(), &stat)?)
 }
 
-fn stat(
-    resolver: Resolver,
-    dir: &Dir,
-    path: &GuestPath<'_>,
-    follow: bool,
-) -> Result<Stat, Errno> {
+fn stat(resolver: Resolver, dir: &Dir, path: &GuestPath<'_>, follow: bool) -> Result<Stat, Errno> {
     let entry = resolver.entry(dir.as_fd(), path)?;
     let stat = rustix::fs::statat(&entry.parent, &entry.name, AtFlags::SYMLINK_NOFOLLOW)?;
     if !follow || FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
@@ -132,8 +127,7 @@ pub(super) fn path_rename(
 /// appeared in a writable one could be written there. As between file systems, that is `xdev`.
 fn check_pair(old: &Dir, new: &Dir) -> Result<(), Errno> {
     let differ = !std::sync::Arc::ptr_eq(&old.grant, &new.grant);
-    let read_only =
-        old.grant.access == Access::ReadOnly || new.grant.access == Access::ReadOnly;
+    let read_only = old.grant.access == Access::ReadOnly || new.grant.access == Access::ReadOnly;
     match (differ, read_only) {
         (_, false) => Ok(()),
         (true, true) => Err(Errno::Xdev),

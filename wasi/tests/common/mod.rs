@@ -272,12 +272,7 @@ impl Guest {
     }
 
     /// `path_create_directory`, `path_remove_directory` or `path_unlink_file`.
-    pub fn on_path(
-        &mut self,
-        name: &str,
-        dir: u32,
-        path: impl AsRef<[u8]>,
-    ) -> Result<(), Errno> {
+    pub fn on_path(&mut self, name: &str, dir: u32, path: impl AsRef<[u8]>) -> Result<(), Errno> {
         let (ptr, len) = self.path(0, path);
         self.call(name, &[dir.into(), ptr, len])
     }

@@ -1,0 +1,121 @@
+//! Text about flags made from their table: `-W help` and docs/cli.md, which `lithe --help-markdown` prints.
+
+use std::fmt::Write;
+
+use lithe::Features;
+
+use crate::command::letter;
+use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, LATER_VERBS, TOPICS, VERBS, Verb};
+
+/// The keys of a group, one a line.
+pub fn keys_as_text(group: Group) -> String {
+    let mut text = String::new();
+    for (key, flag) in flags::keys(group).filter(|(_, flag)| flag.id != Id::Accepted) {
+        let word = format!("-{} {}", letter(group), spelled(key, flag));
+        let long = if flag.long.is_empty() { String::new() } else { format!(" (--{})", flag.long) };
+        // Writing to a string does not fail, here and below.
+        let _ = writeln!(text, "{word:<38} {}{long}", flag.help);
+    }
+    let accepted = accepted(group);
+    if !accepted.is_empty() {
+        let _ = writeln!(text, "Accepted without effect: {}", accepted.join(", "));
+    }
+    if group == Group::Wasm {
+        let _ = writeln!(text, "Features, each with `=y` or `=n`: {}", features().join(", "));
+    }
+    text
+}
+
+fn spelled(key: &str, flag: &Flag) -> String {
+    match flag.value_name() {
+        Some(value) => format!("{key}={value}"),
+        None => format!("{key}[=y|n]"),
+    }
+}
+
+fn accepted(group: Group) -> Vec<&'static str> {
+    let keys = flags::keys(group).filter(|(_, flag)| flag.id == Id::Accepted);
+    keys.map(|(key, _)| key).collect()
+}
+
+fn features() -> Vec<&'static str> {
+    Features::PRESETS.iter().chain(Features::ALL).map(|(name, _)| *name).collect()
+}
+
+/// The reference of the command line as Markdown.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# The command line\n\n\
+         Made by `lithe --help-markdown` from the table of flags; a test keeps it up to date.\n\n\
+         Flags come before the file, everything after the file belongs to the guest.\n\n\
+         | command | what it does |\n|---|---|\n",
+    );
+    for row in VERBS {
+        let name = if row.verb == Verb::Run { "[run]" } else { row.name };
+        let usage = row.usage.replace('|', "\\|");
+        let _ = writeln!(text, "| `lithe {name} {usage}` | {} |", row.help);
+    }
+    for (name, _) in LATER_VERBS {
+        let _ = writeln!(text, "| `lithe {name}` | Arrives with a later release |");
+    }
+    for (topic, heading) in TOPICS {
+        let _ =
+            write!(text, "\n## {heading}\n\n| flag | key | verbs | meaning |\n|---|---|---|---|\n");
+        let hidden = |flag: &&Flag| !matches!(flag.id, Id::Accepted | Id::Later);
+        for flag in FLAGS.iter().filter(|flag| flag.topic == *topic).filter(hidden) {
+            let value = flag.value_name().map(|value| format!(" {value}")).unwrap_or_default();
+            let long = match flag.long {
+                "" => String::new(),
+                long => format!("`--{long}{value}`"),
+            };
+            let key = match flag.key {
+                Some((group, key)) => format!("`-{} {}`", letter(group), spelled(key, flag)),
+                None => String::new(),
+            };
+            let verbs = VERBS.iter().filter(|row| flag.verbs.contains(&row.verb));
+            let verbs: Vec<&str> = verbs.map(|row| row.name).collect();
+            let (long, key) = (long.replace('|', "\\|"), key.replace('|', "\\|"));
+            let _ = writeln!(text, "| {long} | {key} | {} | {} |", verbs.join(", "), flag.help);
+        }
+    }
+    text += "\n## Features\n\n";
+    let _ = writeln!(
+        text,
+        "`-W NAME=y` and `-W NAME=n` switch a feature, a preset replaces the whole set: {}.\n",
+        quoted(&features())
+    );
+    text += "## Keys accepted without effect\n\n\
+             Keys of Wasmtime's that ask for nothing this engine would do otherwise:\n\n";
+    for row in GROUPS {
+        let keys = accepted(row.group);
+        if !keys.is_empty() {
+            let _ = writeln!(text, "- `-{}`: {}", row.short, quoted(&keys));
+        }
+    }
+    let later = FLAGS.iter().filter(|flag| flag.id == Id::Later);
+    let later: Vec<&str> = later.filter_map(|flag| flag.key).map(|(_, key)| key).collect();
+    let _ = writeln!(text, "\nRefused until a later release brings them: `-S` {}.", quoted(&later));
+    text += "\n## Configuration file\n\n\
+             `--config FILE` reads TOML: long flags without their dashes at the top, and the keys of `-O`, `-C`, \
+             `-D`, `-W`, `-S`\nin the tables `optimize`, `codegen`, `debug`, `wasm` and `wasi`. Flags given on the \
+             command line count more.\n\n\
+             ```toml\n\
+             dir = [\".::/\", \"data::/data::ro\"]\n\
+             timeout = \"5s\"\n\n\
+             [wasm]\n\
+             max-memory-size = \"64M\"\n\
+             ```\n\n\
+             ## Exit codes\n\n\
+             | code | meaning |\n|---|---|\n\
+             | the guest's own | the guest ended, 0 when it returned |\n\
+             | 1 | a file could not be loaded or linked, or a check failed |\n\
+             | 2 | the command line is wrong |\n\
+             | 70 | a bug in Lithe |\n\
+             | 134 | the guest trapped, or used up its fuel or time |\n";
+    text
+}
+
+fn quoted(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    words.join(", ")
+}

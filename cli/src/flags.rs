@@ -1,0 +1,380 @@
+//! The one table of flags, and the tables of verbs and key groups it refers to. The parser, the help, the
+//! completions, the configuration file and docs/cli.md derive from it. Invariant: a word is spelled here and
+//! nowhere else; what it does is in `options`.
+
+/// What the command is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verb {
+    Run,
+    Validate,
+    Inspect,
+    Wast,
+    Completions,
+}
+
+/// A verb and what it takes after its flags.
+pub struct VerbRow {
+    pub verb: Verb,
+    pub name: &'static str,
+    pub operand: &'static str,
+    pub usage: &'static str,
+    pub help: &'static str,
+}
+
+/// Every verb, in the order of the help.
+pub const VERBS: &[VerbRow] = &[
+    VerbRow {
+        verb: Verb::Run,
+        name: "run",
+        operand: "FILE",
+        usage: "[flags] FILE [guest arguments]",
+        help: "Run a program; the word `run` may be left out",
+    },
+    VerbRow {
+        verb: Verb::Validate,
+        name: "validate",
+        operand: "FILE",
+        usage: "[flags] FILE...",
+        help: "Check modules against the specification",
+    },
+    VerbRow {
+        verb: Verb::Inspect,
+        name: "inspect",
+        operand: "FILE",
+        usage: "[flags] FILE",
+        help: "Show the sections, imports and exports of a module, or a function's bytecode",
+    },
+    VerbRow {
+        verb: Verb::Wast,
+        name: "wast",
+        operand: "PATH",
+        usage: "[flags] FILE|DIR...",
+        help: "Run WebAssembly test scripts",
+    },
+    VerbRow {
+        verb: Verb::Completions,
+        name: "completions",
+        operand: "SHELL",
+        usage: "bash|elvish|fish|powershell|zsh",
+        help: "Print a completion script for a shell",
+    },
+];
+
+/// Verbs of later releases, refused by name, with what to do meanwhile.
+pub const LATER_VERBS: &[(&str, &str)] = &[
+    ("compile", "`lithe compile` arrives with a later release; `lithe run` needs no compilation"),
+    (
+        "serve",
+        "`lithe serve` arrives with a later release; `lithe run -S tcplisten=ADDR` serves TCP",
+    ),
+];
+
+/// A family of `key[=value]` lists, spelled as in Wasmtime.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Group {
+    Optimize,
+    Codegen,
+    Debugging,
+    Wasm,
+    Wasi,
+}
+
+/// A group and its spellings.
+pub struct GroupRow {
+    pub group: Group,
+    pub short: char,
+    pub long: &'static str,
+    pub verbs: &'static [Verb],
+    pub help: &'static str,
+}
+
+/// Every group. `-G help` lists its keys.
+#[rustfmt::skip]
+pub const GROUPS: &[GroupRow] = &[
+    GroupRow { group: Group::Optimize, short: 'O', long: "optimize", verbs: RUN,
+        help: "Set keys of optimization" },
+    GroupRow { group: Group::Codegen, short: 'C', long: "codegen", verbs: RUN,
+        help: "Set keys of compilation" },
+    GroupRow { group: Group::Debugging, short: 'D', long: "debug", verbs: RUN,
+        help: "Set keys of debugging" },
+    GroupRow { group: Group::Wasm, short: 'W', long: "wasm", verbs: LOADING,
+        help: "Set limits, and switch WebAssembly features by name" },
+    GroupRow { group: Group::Wasi, short: 'S', long: "wasi", verbs: RUN,
+        help: "Set what the guest may do" },
+];
+
+/// What a flag takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takes {
+    /// Nothing on the command line; `y` or `n` as a key.
+    Nothing,
+    /// One value, by this name; the last one counts.
+    One(&'static str),
+    /// A value each time it is given.
+    Many(&'static str),
+}
+
+/// Where a flag stands in the help.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Topic {
+    Grants,
+    Limits,
+    Calls,
+    Engine,
+    Output,
+}
+
+/// The topics with their headings.
+pub const TOPICS: &[(Topic, &str)] = &[
+    (Topic::Grants, "Grants"),
+    (Topic::Limits, "Limits"),
+    (Topic::Calls, "Calls"),
+    (Topic::Engine, "Engine"),
+    (Topic::Output, "Output"),
+];
+
+/// What a flag means; `options` gives each its effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Id {
+    Dir,
+    Env,
+    InheritEnv,
+    TcpListen,
+    ListenFd,
+    Wasi,
+    ShowGrants,
+    Fuel,
+    Timeout,
+    MaxMemory,
+    MaxStack,
+    MaxTableElements,
+    MaxInstances,
+    MaxTables,
+    MaxMemories,
+    Invoke,
+    Preload,
+    Argv0,
+    Engine,
+    Config,
+    AllProposals,
+    Stats,
+    Trace,
+    Format,
+    Bytecode,
+    Known,
+    /// Changes nothing in this engine, so any value will do.
+    Accepted,
+    /// Arrives with a later release; only "no" is accepted.
+    Later,
+}
+
+/// A flag: its meaning and all its spellings.
+pub struct Flag {
+    pub id: Id,
+    /// The long flag; empty for what is only a key.
+    pub long: &'static str,
+    pub takes: Takes,
+    pub topic: Topic,
+    pub verbs: &'static [Verb],
+    /// The spelling as a key of a group.
+    pub key: Option<(Group, &'static str)>,
+    pub help: &'static str,
+}
+
+impl Flag {
+    /// The name of the value, when there is one.
+    pub fn value_name(&self) -> Option<&'static str> {
+        match self.takes {
+            Takes::Nothing => None,
+            Takes::One(name) | Takes::Many(name) => Some(name),
+        }
+    }
+}
+
+/// The flag that is `key` in `group`.
+pub fn by_key(group: Group, key: &str) -> Option<&'static Flag> {
+    FLAGS.iter().find(|flag| flag.key == Some((group, key)))
+}
+
+/// The flag with this long name, among those of `verb`.
+pub fn by_long(verb: Verb, long: &str) -> Option<&'static Flag> {
+    let mut flags = FLAGS.iter().filter(|flag| flag.verbs.contains(&verb));
+    flags.find(|flag| !flag.long.is_empty() && flag.long == long)
+}
+
+/// The keys of a group, features left out.
+pub fn keys(group: Group) -> impl Iterator<Item = (&'static str, &'static Flag)> {
+    let of_group = move |flag: &'static Flag| match flag.key {
+        Some((known, key)) if known == group => Some((key, flag)),
+        _ => None,
+    };
+    FLAGS.iter().filter_map(of_group)
+}
+
+const RUN: &[Verb] = &[Verb::Run];
+const LOADING: &[Verb] = &[Verb::Run, Verb::Validate, Verb::Inspect];
+const ENGINES: &[Verb] = &[Verb::Run, Verb::Wast];
+
+const fn flag(
+    id: Id,
+    long: &'static str,
+    takes: Takes,
+    topic: Topic,
+    verbs: &'static [Verb],
+    help: &'static str,
+) -> Flag {
+    Flag { id, long, takes, topic, verbs, key: None, help }
+}
+
+const fn key(
+    group: Group,
+    key: &'static str,
+    id: Id,
+    takes: Takes,
+    topic: Topic,
+    help: &'static str,
+) -> Flag {
+    Flag { id, long: "", takes, topic, verbs: RUN, key: Some((group, key)), help }
+}
+
+/// A key of Wasmtime's that asks for nothing this engine would do otherwise.
+const fn accepted(group: Group, name: &'static str) -> Flag {
+    const HELP: &str = "Accepted, changes nothing";
+    key(group, name, Id::Accepted, Takes::One("VALUE"), Topic::Engine, HELP)
+}
+
+const fn later(group: Group, name: &'static str) -> Flag {
+    const HELP: &str = "Arrives with a later release; only `n` is accepted";
+    key(group, name, Id::Later, Takes::Nothing, Topic::Engine, HELP)
+}
+
+impl Flag {
+    const fn key(mut self, group: Group, key: &'static str) -> Flag {
+        self.key = Some((group, key));
+        self
+    }
+}
+
+use Group::{Codegen, Debugging, Optimize, Wasi, Wasm};
+use Takes::{Many, Nothing, One};
+
+/// Every flag and key. A row reads best on two lines.
+#[rustfmt::skip]
+pub const FLAGS: &[Flag] = &[
+    flag(Id::Dir, "dir", Many("HOST[::GUEST][::ro]"), Topic::Grants, RUN,
+        "Grant a directory under the same or another name; `::ro` makes it read-only"),
+    flag(Id::Env, "env", Many("NAME[=VALUE]"), Topic::Grants, RUN,
+        "Set an environment variable, or pass one on"),
+    key(Wasi, "inherit-env", Id::InheritEnv, Nothing, Topic::Grants,
+        "Pass on all environment variables"),
+    key(Wasi, "tcplisten", Id::TcpListen, Many("ADDR"), Topic::Grants,
+        "Hand the guest a TCP socket that listens on an address, such as 127.0.0.1:8080"),
+    key(Wasi, "listenfd", Id::ListenFd, Nothing, Topic::Grants,
+        "Hand the guest the sockets that a service manager passed"),
+    key(Wasi, "cli", Id::Wasi, Nothing, Topic::Grants,
+        "Provide WASI at all, on by default"),
+    flag(Id::ShowGrants, "show-grants", Nothing, Topic::Grants, RUN,
+        "Print what the guest may do before it runs"),
+
+    flag(Id::Fuel, "fuel", One("N"), Topic::Limits, RUN,
+        "Stop after this many operators").key(Wasm, "fuel"),
+    flag(Id::Timeout, "timeout", One("DURATION"), Topic::Limits, RUN,
+        "Stop after this time, such as 200ms or 5s; waiting in the host counts").key(Wasm, "timeout"),
+    flag(Id::MaxMemory, "max-memory", One("SIZE"), Topic::Limits, RUN,
+        "Limit each memory, in bytes or with K, M or G").key(Wasm, "max-memory-size"),
+    flag(Id::MaxStack, "max-stack", One("SIZE"), Topic::Limits, RUN,
+        "Limit the stack of calls, by default 1M").key(Wasm, "max-wasm-stack"),
+    key(Wasm, "max-table-elements", Id::MaxTableElements, One("N"), Topic::Limits,
+        "Limit the elements of each table"),
+    key(Wasm, "max-instances", Id::MaxInstances, One("N"), Topic::Limits, "Limit the instances"),
+    key(Wasm, "max-tables", Id::MaxTables, One("N"), Topic::Limits, "Limit the tables"),
+    key(Wasm, "max-memories", Id::MaxMemories, One("N"), Topic::Limits, "Limit the memories"),
+
+    flag(Id::Invoke, "invoke", One("NAME"), Topic::Calls, RUN,
+        "Call an exported function with the guest arguments and print its results"),
+    flag(Id::Preload, "preload", Many("NAME=FILE"), Topic::Calls, RUN,
+        "Instantiate a module first and provide its exports under a name"),
+    flag(Id::Argv0, "argv0", One("NAME"), Topic::Calls, RUN,
+        "Tell the guest another name of the program than that of its file"),
+
+    flag(Id::Engine, "engine", One("auto|interp|native|loop"), Topic::Engine, ENGINES,
+        "Choose the engine; `loop` is the interpreter's portable back end"),
+    flag(Id::Config, "config", One("FILE"), Topic::Engine, RUN,
+        "Read further flags from a TOML file"),
+    key(Wasm, "all-proposals", Id::AllProposals, Nothing, Topic::Engine,
+        "Switch every feature on or off that the engine executes"),
+
+    flag(Id::Stats, "stats", Nothing, Topic::Output, RUN,
+        "Print time, fuel, memory and host calls at the end"),
+    flag(Id::Trace, "trace", Nothing, Topic::Output, RUN,
+        "Print every host call with its arguments and result"),
+    flag(Id::Format, "format", One("text|json"), Topic::Output, LOADING,
+        "Choose how reports are printed"),
+    flag(Id::Bytecode, "bytecode", One("FUNC"), Topic::Output, &[Verb::Inspect],
+        "Disassemble the bytecode of a function, by index or name"),
+    flag(Id::Known, "known", One("FILE"), Topic::Output, &[Verb::Wast],
+        "Read the list of known failures from a file"),
+
+    accepted(Optimize, "opt-level"),
+    accepted(Optimize, "regalloc-algorithm"),
+    accepted(Optimize, "memory-may-move"),
+    accepted(Optimize, "memory-reservation"),
+    accepted(Optimize, "memory-reservation-for-growth"),
+    accepted(Optimize, "memory-guard-size"),
+    accepted(Optimize, "memory-init-cow"),
+    accepted(Optimize, "guard-before-linear-memory"),
+    accepted(Optimize, "table-lazy-init"),
+    accepted(Optimize, "pooling-allocator"),
+    accepted(Optimize, "signals-based-traps"),
+    accepted(Codegen, "compiler"),
+    accepted(Codegen, "collector"),
+    accepted(Codegen, "cache"),
+    accepted(Codegen, "cache-config"),
+    accepted(Codegen, "parallel-compilation"),
+    accepted(Codegen, "cranelift-debug-verifier"),
+    accepted(Codegen, "native-unwind-info"),
+    accepted(Codegen, "inlining"),
+    accepted(Debugging, "debug-info"),
+    accepted(Debugging, "address-map"),
+    accepted(Debugging, "logging"),
+    accepted(Debugging, "log-to-files"),
+    accepted(Wasm, "component-model"),
+    accepted(Wasm, "epoch-interruption"),
+    accepted(Wasm, "async-stack-size"),
+    accepted(Wasm, "unknown-exports-allow"),
+    accepted(Wasi, "common"),
+    accepted(Wasi, "preview2"),
+    accepted(Wasi, "cli-exit-with-code"),
+    accepted(Wasi, "inherit-network"),
+    accepted(Wasi, "allow-ip-name-lookup"),
+    accepted(Wasi, "tcp"),
+    accepted(Wasi, "udp"),
+    later(Wasi, "http"),
+    later(Wasi, "p3"),
+    later(Wasi, "threads"),
+    later(Wasi, "config"),
+    later(Wasi, "keyvalue"),
+    later(Wasi, "tls"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_has_two_meanings() {
+        for (i, flag) in FLAGS.iter().enumerate() {
+            for other in &FLAGS[..i] {
+                assert!(flag.long.is_empty() || flag.long != other.long, "{}", flag.long);
+                assert!(flag.key.is_none() || flag.key != other.key, "{:?}", flag.key);
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_is_a_feature() {
+        for (key, _) in keys(Wasm) {
+            assert!(lithe::Features::by_name(key).is_err(), "{key}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `lithe inspect`: what is in a module. Called by `main`. Invariant: names that the module chose are made
+//! visible before they reach the terminal.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use lithe::{Config, Engine, Export, ExternType, Import, Module};
+use serde_json::{Value, json};
+
+use crate::load;
+use crate::options::{Format, Options};
+use crate::output::{print, visible};
+use crate::report::{self, FAILED, Report};
+
+/// Columns that names take at most before the types beside them move.
+const MAX_NAME: usize = 40;
+
+/// Prints what is in a module; gives the exit status.
+pub fn inspect(options: &Options) -> Result<i32, Report> {
+    let file = Path::new(options.operands.first().map_or("-".as_ref(), |file| file.as_os_str()));
+    let config = Config::new().features(options.features).dispatch(options.dispatch);
+    let module = load::module(&Engine::new(&config), file)?;
+    let text = match (&options.bytecode, options.format) {
+        (Some(name), format) => bytecode(&module, file, name, format)?,
+        (None, Format::Text) => text(&module, file),
+        (None, Format::Json) => format!("{}\n", machine(&module, file)),
+    };
+    print(&text).map_err(|error| report::failed(&error))?;
+    Ok(0)
+}
+
+fn bytecode(module: &Module, file: &Path, name: &str, format: Format) -> Result<String, Report> {
+    let shown = file.display();
+    let found = module.function_by_name(name).ok_or_else(|| {
+        let count = module.functions();
+        let headline = format!(
+            "`{shown}` has no function `{name}`; give an index below {count}, an exported name, or a name \
+             of the name section"
+        );
+        Report::new(FAILED, "entry", headline)
+    })?;
+    let lines = module.disassemble(found).map_err(|error| {
+        let headline = format!("`{shown}`: {}", visible(&error.to_string()));
+        Report::new(FAILED, "entry", headline)
+    })?;
+    Ok(match format {
+        Format::Json => {
+            let lines: Vec<&str> = lines.lines().collect();
+            let name = module.function_name(found);
+            format!("{}\n", json!({ "function": found, "name": name, "bytecode": lines }))
+        }
+        Format::Text => {
+            let name = module.function_name(found).map(|name| format!(" `{}`", visible(&name)));
+            let ty = module.function_type(found).map(|ty| format!(": {ty}"));
+            let (name, ty) = (name.unwrap_or_default(), ty.unwrap_or_default());
+            format!("function {found}{name}{ty}\n{}\n", lines.trim_end())
+        }
+    })
+}
+
+fn text(module: &Module, file: &Path) -> String {
+    let mut text = format!("{}: a core module of {} bytes\n", file.display(), module.size());
+    let sections = module.sections();
+    if !sections.is_empty() {
+        text += "sections\n";
+    }
+    for section in sections {
+        let entries = section.entries.map(|count| count.to_string()).unwrap_or_default();
+        let bytes =
+            if section.bytes > 0 { format!("{} bytes", section.bytes) } else { String::new() };
+        let line = format!("  {:<28} {entries:>7} {bytes:>15}", visible(&section.name));
+        // Writing to a string does not fail, here and below.
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    let (imports, exports) = (module.imports(), module.exports());
+    let name = |import: &Import| visible(&format!("{}.{}", import.module, import.name));
+    table(&mut text, "imports", imports.iter().map(|import| (name(import), &import.ty)).collect());
+    let name = |export: &Export| visible(&export.name);
+    table(&mut text, "exports", exports.iter().map(|export| (name(export), &export.ty)).collect());
+    text
+}
+
+fn table(text: &mut String, heading: &str, rows: Vec<(String, &ExternType)>) {
+    if !rows.is_empty() {
+        let _ = writeln!(text, "{heading}");
+    }
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(MAX_NAME);
+    for (name, ty) in rows {
+        let _ = writeln!(text, "  {name:width$}  {ty}");
+    }
+}
+
+fn machine(module: &Module, file: &Path) -> Value {
+    let sections = module.sections().into_iter().map(|section| {
+        json!({ "name": section.name, "entries": section.entries, "bytes": section.bytes })
+    });
+    let imports = module.imports().into_iter().map(|import| {
+        json!({ "module": import.module, "name": import.name, "type": import.ty.to_string() })
+    });
+    let exports = module
+        .exports()
+        .into_iter()
+        .map(|export| json!({ "name": export.name, "type": export.ty.to_string() }));
+    json!({
+        "file": file.display().to_string(),
+        "name": module.name(),
+        "bytes": module.size(),
+        "sections": sections.collect::<Vec<Value>>(),
+        "imports": imports.collect::<Vec<Value>>(),
+        "exports": exports.collect::<Vec<Value>>(),
+    })
+}

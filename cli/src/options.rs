@@ -1,0 +1,237 @@
+//! What the flags of one invocation mean: from parsed matches and a configuration file to typed values.
+//! Made by `main`, read by the verbs. Invariant: every flag, key and configuration word goes through `set`,
+//! so all spellings of one meaning check alike, and a refusal names the word and what it expects.
+
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgMatches;
+use lithe::{Dispatch, Engine, Features, StoreLimits};
+
+use crate::command::{Early, letter};
+use crate::config;
+use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, Takes, VERBS, Verb};
+use crate::values::{self, Dir, Expected};
+
+/// How reports are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Everything that flags say.
+#[derive(Debug)]
+pub struct Options {
+    pub verb: Verb,
+    /// Files, and for `run` the guest's arguments.
+    pub operands: Vec<OsString>,
+    pub dirs: Vec<Dir>,
+    pub env: Vec<(OsString, Option<OsString>)>,
+    pub inherit_env: bool,
+    pub tcp_listen: Vec<SocketAddr>,
+    pub listen_fds: bool,
+    pub wasi: bool,
+    pub show_grants: bool,
+    pub fuel: Option<u64>,
+    pub timeout: Option<Duration>,
+    pub max_memory: Option<usize>,
+    pub limits: StoreLimits,
+    pub invoke: Option<String>,
+    pub preloads: Vec<(String, PathBuf)>,
+    pub argv0: Option<OsString>,
+    pub dispatch: Dispatch,
+    pub features: Features,
+    pub stats: bool,
+    pub trace: bool,
+    pub format: Format,
+    pub bytecode: Option<String>,
+    pub known: Option<PathBuf>,
+}
+
+impl Options {
+    fn new(verb: Verb) -> Options {
+        Options {
+            verb,
+            operands: Vec::new(),
+            dirs: Vec::new(),
+            env: Vec::new(),
+            inherit_env: false,
+            tcp_listen: Vec::new(),
+            listen_fds: false,
+            wasi: true,
+            show_grants: false,
+            fuel: None,
+            timeout: None,
+            max_memory: None,
+            limits: StoreLimits::default(),
+            invoke: None,
+            preloads: Vec::new(),
+            argv0: None,
+            dispatch: Dispatch::Auto,
+            features: if verb == Verb::Validate { Features::WASM3 } else { Engine::SUPPORTED },
+            stats: false,
+            trace: false,
+            format: Format::Text,
+            bytecode: None,
+            known: None,
+        }
+    }
+
+    /// The options of an invocation. Flags count more than keys, keys more than the configuration file.
+    pub fn from_matches(verb: Verb, matches: &ArgMatches) -> Result<Options, Early> {
+        let mut options = Options::new(verb);
+        let values = |name: &str| matches.try_get_many::<OsString>(name).ok().flatten();
+        if let Some(file) = values("config").and_then(|mut values| values.next()) {
+            config::apply(&mut options, file.as_ref()).map_err(Early::usage)?;
+        }
+        for row in GROUPS.iter().filter(|row| row.verbs.contains(&verb)) {
+            for list in values(row.long).into_iter().flatten() {
+                options.set_keys(row.group, list)?;
+            }
+        }
+        for flag in FLAGS.iter().filter(|flag| !flag.long.is_empty() && flag.verbs.contains(&verb))
+        {
+            let set = |options: &mut Options, value: &OsStr| {
+                let done = options.set(flag.id, value);
+                done.map_err(|expected| Early::usage(format_args!("--{}: {expected}", flag.long)))
+            };
+            if flag.takes == Takes::Nothing {
+                if matches.get_flag(flag.long) {
+                    set(&mut options, OsStr::new(""))?;
+                }
+                continue;
+            }
+            for value in values(flag.long).into_iter().flatten() {
+                set(&mut options, value)?;
+            }
+        }
+        let operand = VERBS.iter().find(|row| row.verb == verb).map_or("FILE", |row| row.operand);
+        options.operands = values(operand).into_iter().flatten().cloned().collect();
+        Ok(options)
+    }
+
+    /// Applies `key[=value],...` of a group.
+    fn set_keys(&mut self, group: Group, list: &OsStr) -> Result<(), Early> {
+        for item in list.as_bytes().split(|byte| *byte == b',') {
+            let (key, value) = values::pair(OsStr::from_bytes(item));
+            let key = key.to_string_lossy();
+            if key == "help" {
+                return Err(Early::print(crate::docs::keys_as_text(group)));
+            }
+            let value = value.unwrap_or_default();
+            self.set_key(group, &key, &value)
+                .map_err(|sentence| Early::usage(format_args!("-{} {sentence}", letter(group))))?;
+        }
+        Ok(())
+    }
+
+    /// Applies one key; a refusal names it.
+    pub fn set_key(&mut self, group: Group, key: &str, value: &OsStr) -> Result<(), String> {
+        let flag = flags::by_key(group, key).filter(|flag| flag.verbs.contains(&self.verb));
+        if let Some(flag) = flag {
+            let value = if takes_nothing(flag) || !value.is_empty() {
+                self.set(flag.id, value)
+            } else {
+                Err(format!("expected {key}={}", flag.value_name().unwrap_or("VALUE")))
+            };
+            return value.map_err(|expected| format!("{key}: {expected}"));
+        }
+        if group == Group::Wasm
+            && let Ok(set) = Features::by_name(key)
+        {
+            let preset = Features::PRESETS.iter().any(|(name, _)| *name == key);
+            self.features = match values::switch(value).map_err(|text| format!("{key}: {text}"))? {
+                true if preset => set,
+                true => self.features.union(set),
+                false => self.features.difference(set),
+            };
+            return Ok(());
+        }
+        let mut known: Vec<&str> = Vec::new();
+        known.extend(
+            flags::keys(group)
+                .filter(|(_, flag)| flag.verbs.contains(&self.verb))
+                .map(|(key, _)| key),
+        );
+        if group == Group::Wasm {
+            known.extend(Features::PRESETS.iter().chain(Features::ALL).map(|(name, _)| name));
+        }
+        Err(format!("{key}: this key is not known; known are {}", known.join(", ")))
+    }
+
+    /// Gives a flag its effect. A refusal says what is expected.
+    pub fn set(&mut self, id: Id, value: &OsStr) -> Result<(), Expected> {
+        match id {
+            Id::Dir => self.dirs.push(values::dir(value)?),
+            Id::Env => self.env.push(values::pair(value)),
+            Id::InheritEnv => self.inherit_env = values::switch(value)?,
+            Id::TcpListen => self.tcp_listen.push(values::address(value)?),
+            Id::ListenFd => self.listen_fds = values::switch(value)?,
+            Id::Wasi => self.wasi = values::switch(value)?,
+            Id::ShowGrants => self.show_grants = values::switch(value)?,
+            Id::Fuel => self.fuel = Some(values::number(value)?),
+            Id::Timeout => self.timeout = Some(values::duration(value)?),
+            Id::MaxMemory => {
+                self.limits.memory_bytes = values::size(value)?;
+                self.max_memory = Some(self.limits.memory_bytes);
+            }
+            Id::MaxStack => self.limits.stack_bytes = values::size(value)?,
+            Id::MaxTableElements => self.limits.table_elements = values::count(value)?,
+            Id::MaxInstances => self.limits.instances = values::count(value)?,
+            Id::MaxTables => self.limits.tables = values::count(value)?,
+            Id::MaxMemories => self.limits.memories = values::count(value)?,
+            Id::Invoke => self.invoke = Some(values::text(value)?.into()),
+            Id::Preload => self.preloads.push(values::preload(value)?),
+            Id::Argv0 => self.argv0 = Some(value.into()),
+            Id::Engine => self.dispatch = engine(value)?,
+            Id::Config => return Err("a configuration file cannot name another one".into()),
+            Id::AllProposals => {
+                self.features = match values::switch(value)? {
+                    true => self.features.union(Engine::SUPPORTED),
+                    false => Features::MVP,
+                }
+            }
+            Id::Stats => self.stats = values::switch(value)?,
+            Id::Trace => self.trace = values::switch(value)?,
+            Id::Format => self.format = format(value)?,
+            Id::Bytecode => self.bytecode = Some(values::text(value)?.into()),
+            Id::Known => self.known = Some(value.into()),
+            Id::Accepted => {}
+            Id::Later => {
+                if values::switch(value)? {
+                    return Err("this arrives with a later release; leave it out".into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a key may stand without a value.
+fn takes_nothing(flag: &Flag) -> bool {
+    flag.takes == Takes::Nothing || flag.id == Id::Accepted
+}
+
+fn engine(value: &OsStr) -> Result<Dispatch, Expected> {
+    match values::text(value)? {
+        "auto" | "interp" => Ok(Dispatch::Auto),
+        "loop" => Ok(Dispatch::Loop),
+        "native" => Err("the native compiler arrives with a later release; use `interp`".into()),
+        _ => Err("expected auto, interp, native or loop".into()),
+    }
+}
+
+fn format(value: &OsStr) -> Result<Format, Expected> {
+    match values::text(value)? {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err("expected text or json".into()),
+    }
+}

@@ -1,0 +1,204 @@
+//! `lithe run`: loads, links and runs a program, with what it was granted and within its limits. Called by
+//! `main`. Invariant: whatever is wrong with flags, files or imports is reported before the guest runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lithe::{Config, Engine, Error, ErrorKind, Instance, Linker, Module, Store, Val};
+use lithe_wasi::{Ctx, p1};
+
+use crate::host::{self, Host};
+use crate::invoke::{self, Entry, INITIALIZE};
+use crate::options::Options;
+use crate::output::{complain, print, visible};
+use crate::report::{self, FAILED, Report};
+use crate::stats::Stats;
+use crate::trap::{self, Facts};
+use crate::{grants, load, missing, watchdog};
+
+/// A run that failed: what was being done, with which file, and why.
+struct Failure {
+    stage: String,
+    file: PathBuf,
+    error: Error,
+}
+
+/// Everything that a run needs once its files are loaded.
+struct Run<'a> {
+    options: &'a Options,
+    file: &'a Path,
+    module: &'a Module,
+    preloads: Vec<(&'a str, &'a Path, Module)>,
+    entry: Entry,
+    store: Store<Host>,
+    linker: Linker<Host>,
+}
+
+/// Runs the program; gives its exit status.
+pub fn run(options: Arc<Options>) -> Result<i32, Report> {
+    let clock = options.stats.then(Instant::now);
+    let Some((file, args)) = options.operands.split_first() else {
+        return Err(Report::new(report::USAGE, "usage", "expected a file to run"));
+    };
+    let file = Path::new(file);
+    let config = Config::new().features(options.features).dispatch(options.dispatch);
+    let engine = Engine::new(&config.fuel(options.fuel.is_some()));
+    let module = load::module(&engine, file)?;
+    let preloads = options.preloads.iter();
+    let preloads = preloads
+        .map(|(name, file)| Ok((name.as_str(), file.as_path(), load::module(&engine, file)?)));
+    let preloads = preloads.collect::<Result<Vec<_>, Report>>()?;
+    let words = if options.invoke.is_some() { args } else { &[] };
+    let entry = invoke::entry(&module, file, options.invoke.as_deref(), words)?;
+
+    let grants = grants::grants(&options, file, args);
+    if options.show_grants {
+        complain(&grants.to_string());
+    }
+    let ctx = Ctx::new(grants).map_err(|error| Report::new(FAILED, "grants", error.to_string()))?;
+    let counts = options.stats.then(|| vec![0; p1::FUNCTIONS.len()]);
+    let host = Host { ctx, counts, trace: options.trace, watch: None };
+    let mut store = Store::new(&engine, host);
+    store.set_limits(options.limits);
+    if let Some(fuel) = options.fuel {
+        store.set_fuel(fuel).map_err(|error| other(&error))?;
+    }
+    let mut linker = Linker::new(&engine);
+    let wants = wants_wasi(&module) || preloads.iter().any(|(_, _, module)| wants_wasi(module));
+    if options.wasi && wants {
+        host::define(&mut linker).map_err(|error| other(&error))?;
+    }
+
+    let loaded = clock.map(|clock| clock.elapsed());
+    if let Some(limit) = options.timeout {
+        let handle = store.interrupt_handle();
+        let (watch, deadline) = watchdog::start(&options, file.into(), limit, handle)
+            .map_err(|error| report::failed(&error))?;
+        store.data_mut().watch = Some(watch);
+        store.data_mut().ctx.set_deadline(deadline);
+    }
+    let mut run = Run { options: &options, file, module: &module, preloads, entry, store, linker };
+    let ended = run.execute();
+    if let Some(watch) = &run.store.data().watch {
+        watch.finish();
+    }
+    let status = run.conclude(ended);
+    if let (Some(clock), Some(loaded)) = (clock, loaded) {
+        run.stats(loaded, clock.elapsed().saturating_sub(loaded));
+    }
+    // The process ends now; giving memory back first would only cost time.
+    std::mem::forget((run.store, run.linker));
+    status
+}
+
+fn wants_wasi(module: &Module) -> bool {
+    module.imports().iter().any(|import| host::provides(&import.module, &import.ty))
+}
+
+/// An error for which no better words are known.
+fn other(error: &Error) -> Report {
+    Report::new(FAILED, "failed", visible(&error.to_string()))
+}
+
+impl Run<'_> {
+    /// Instantiates everything and makes the call. The guest runs only here.
+    fn execute(&mut self) -> Result<Vec<Val>, Failure> {
+        let preloads = std::mem::take(&mut self.preloads);
+        for (name, file, module) in &preloads {
+            let instance = self.instantiate(file, module)?;
+            if invoke::initializes(module) {
+                self.initialize(file, instance)?;
+            }
+            let defined = self.linker.instance(&mut self.store, name, instance).map(|_| ());
+            defined.map_err(|error| {
+                self.failure(file, format!("failed to preload `{name}`"), error)
+            })?;
+        }
+        self.preloads = preloads;
+        let (file, module) = (self.file, self.module);
+        let instance = self.instantiate(file, module)?;
+        if self.entry.initialize {
+            self.initialize(file, instance)?;
+        }
+        let stage = self.entry.stage.clone();
+        self.enter(&stage);
+        let mut results = vec![Val::I32(0); self.entry.results];
+        let func = instance.func(&self.store, &self.entry.name);
+        let called =
+            func.and_then(|func| func.call(&mut self.store, &self.entry.args, &mut results));
+        called.map_err(|error| self.failure(file, stage, error))?;
+        Ok(results)
+    }
+
+    fn instantiate(&mut self, file: &Path, module: &Module) -> Result<Instance, Failure> {
+        let stage = format!("failed to instantiate {:?}", file.display().to_string());
+        self.enter(&stage);
+        let instance = self.linker.instantiate(&mut self.store, module);
+        instance.map_err(|error| self.failure(file, stage, error))
+    }
+
+    fn initialize(&mut self, file: &Path, instance: Instance) -> Result<(), Failure> {
+        let stage = format!("failed to invoke `{INITIALIZE}`");
+        self.enter(&stage);
+        let called = instance
+            .typed_func::<(), ()>(&self.store, INITIALIZE)
+            .and_then(|func| func.call(&mut self.store, ()));
+        called.map_err(|error| self.failure(file, stage, error))
+    }
+
+    /// Tells the watchdog what comes next.
+    fn enter(&self, stage: &str) {
+        if let Some(watch) = &self.store.data().watch {
+            watch.stage(stage);
+        }
+    }
+
+    fn failure(&self, file: &Path, stage: String, error: Error) -> Failure {
+        Failure { stage, file: file.into(), error }
+    }
+
+    /// Prints the results, or explains the failure.
+    fn conclude(&self, ended: Result<Vec<Val>, Failure>) -> Result<i32, Report> {
+        let failure = match ended {
+            Ok(results) => {
+                print(&invoke::draw(&results)).map_err(|error| report::failed(&error))?;
+                return Ok(0);
+            }
+            Err(failure) => failure,
+        };
+        if let Some(status) = failure.error.exit_status() {
+            return Ok(status);
+        }
+        let Failure { stage, file, error } = failure;
+        if !error.missing_imports().is_empty() {
+            return Err(missing::report(&file, error.missing_imports(), &self.linker));
+        }
+        if let Some(found) = error.trap() {
+            let facts = Facts {
+                file: self.file,
+                stage: &stage,
+                options: self.options,
+                refused_grows: self.store.refused_grows(),
+            };
+            return Err(trap::report(&facts, found.kind(), &found.frames()));
+        }
+        let headline = format!("failed to run main module `{}`", self.file.display());
+        let report = Report::new(FAILED, "failed", headline)
+            .field("file", file.display().to_string())
+            .cause(stage)
+            .cause(visible(&error.to_string()));
+        let limited = error.kind() == ErrorKind::Limit && self.options.max_memory.is_some();
+        Err(if limited {
+            report.hint("--max-memory limits each memory; give more")
+        } else {
+            report
+        })
+    }
+
+    fn stats(&self, load: Duration, run: Duration) {
+        let preloads = self.preloads.iter().map(|(_, _, module)| module);
+        let modules: Vec<&Module> = preloads.chain([self.module]).collect();
+        Stats::gather(self.options, &self.store, &modules, load, run).show(self.options.format);
+    }
+}

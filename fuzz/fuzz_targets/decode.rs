@@ -1,0 +1,55 @@
+//! Any bytes as a module: a clear error or a module that works, and memory in proportion to the bytes.
+//! What is accepted is also translated and run, since mutated real modules reach what generated ones do not.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use lithe::{Engine, Features, Module};
+use lithe_fuzz::{compare::compare, meter};
+
+#[global_allocator]
+static METER: meter::Meter = meter::Meter;
+
+/// Bytes that any module may cost, and bytes per byte of the module.
+const FLOOR: usize = 1 << 20;
+const PER_BYTE: usize = 1 << 10;
+/// Functions whose bytecode is looked at.
+const FUNCTIONS: u32 = 32;
+
+fuzz_target!(|data: &[u8]| {
+    let (accepted, peak) = meter::peak(|| decode(data));
+    let limit = FLOOR + PER_BYTE * data.len();
+    assert!(peak <= limit, "{} bytes of module cost {peak} bytes of memory", data.len());
+    if accepted {
+        compare(data, 0);
+    }
+});
+
+fn decode(data: &[u8]) -> bool {
+    let engine = Engine::default();
+    let known = Features::ALL.iter().fold(Features::MVP, |all, (_, feature)| all.union(*feature));
+    let wide = Module::validate(data, known);
+    let plain = Module::validate(data, engine.features());
+    let module = match Module::new(&engine, data) {
+        Ok(module) => module,
+        Err(error) => {
+            assert!(plain.is_err(), "valid and yet refused: {error}");
+            assert!(!error.message().is_empty());
+            return false;
+        }
+    };
+    assert!(plain.is_ok() && wide.is_ok(), "refused and yet a module");
+    module.name();
+    module.imports();
+    module.sections();
+    for export in module.exports() {
+        assert!(module.export_type(&export.name).is_some());
+        module.function_by_name(&export.name);
+    }
+    for func in 0..(module.functions() as u32).min(FUNCTIONS) {
+        module.function_name(func);
+        assert!(module.function_type(func).is_some());
+        // Imported functions have no bytecode, and a frame may be larger than the engine supports.
+        let _ = module.disassemble(func);
+    }
+    true
+}

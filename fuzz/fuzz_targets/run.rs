@@ -1,0 +1,15 @@
+//! Generated modules on both dispatch back ends: values, traps with their frames, fuel, memories, globals
+//! and tables must be equal.
+#![no_main]
+
+use arbitrary::Unstructured;
+use libfuzzer_sys::{Corpus, fuzz_target};
+use lithe_fuzz::{compare::compare, smith};
+
+fuzz_target!(|data: &[u8]| -> Corpus {
+    let Ok((module, seed)) = smith::module(&mut Unstructured::new(data)) else {
+        return Corpus::Reject;
+    };
+    assert!(compare(&module, seed), "a generated module is refused");
+    Corpus::Keep
+});

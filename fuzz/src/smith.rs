@@ -1,0 +1,57 @@
+//! Modules from arbitrary bytes, small enough to run in well under a millisecond.
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use wasm_smith::{Config, MemoryOffsetChoices, Module};
+
+/// Bytes that a memory of a generated module declares at most.
+const MEMORY_BYTES: u64 = 4 << 16;
+
+/// What generated modules may contain: all that the engine executes.
+pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
+    Ok(Config {
+        // A part of the instructions, drawn anew for each module, makes the rest more frequent.
+        custom_page_sizes_enabled: u.ratio(1, 4)?,
+        memory64_enabled: u.ratio(1, 4)?,
+        memory_offset_choices: MemoryOffsetChoices(90, 9, 1),
+        max_memory32_bytes: MEMORY_BYTES,
+        max_memory64_bytes: u128::from(MEMORY_BYTES),
+        max_memories: u.int_in_range(0..=3)?,
+        min_memories: 0,
+        max_tables: u.int_in_range(0..=3)?,
+        max_table_elements: 100,
+        max_funcs: u.int_in_range(1..=12)?,
+        min_funcs: 1,
+        max_types: 12,
+        max_type_size: 200,
+        max_imports: 6,
+        max_globals: 8,
+        max_instructions: u.int_in_range(1..=400)?,
+        max_data_segments: 4,
+        max_element_segments: 4,
+        max_elements: 20,
+        export_everything: true,
+        simd_enabled: u.ratio(3, 4)?,
+        relaxed_simd_enabled: u.arbitrary()?,
+        bulk_memory_enabled: true,
+        reference_types_enabled: true,
+        multi_value_enabled: true,
+        tail_call_enabled: true,
+        extended_const_enabled: true,
+        saturating_float_to_int_enabled: true,
+        sign_extension_ops_enabled: true,
+        canonicalize_nans: false,
+        gc_enabled: false,
+        exceptions_enabled: false,
+        threads_enabled: false,
+        wide_arithmetic_enabled: false,
+        compact_imports_enabled: false,
+        ..Config::arbitrary(u)?
+    })
+}
+
+/// A module and a number that its arguments are drawn from.
+pub fn module(u: &mut Unstructured<'_>) -> Result<(Vec<u8>, u64)> {
+    let config = config(u)?;
+    let seed = u.arbitrary()?;
+    Ok((Module::new(config, u)?.to_bytes(), seed))
+}

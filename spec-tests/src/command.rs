@@ -1,0 +1,120 @@
+//! What `lithe wast` does: files and directories on every engine asked for, and the lines that people and
+//! scripts read.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use lithe::Dispatch;
+
+use crate::{Failure, Known, Options, Report, run_file};
+
+/// How deep directories are searched, which ends loops of symbolic links.
+const DIRECTORY_DEPTH: u32 = 32;
+
+/// Runs scripts, and all scripts in directories, on each engine. Writes a line for each failure and, as the
+/// last line, the counts `N passed, N failed, N skipped, N known`. Whether nothing failed.
+pub fn wast_command(
+    engines: &[Dispatch],
+    paths: &[PathBuf],
+    known: Option<&Path>,
+    out: &mut dyn Write,
+) -> bool {
+    let mut total = Report::default();
+    let written = run_all(engines, paths, known, &mut total, out);
+    written.and_then(|()| writeln!(out, "{total}")).is_ok() && total.failed.is_empty()
+}
+
+fn run_all(
+    engines: &[Dispatch],
+    paths: &[PathBuf],
+    known: Option<&Path>,
+    total: &mut Report,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut add = |report: Report, note: &str| -> io::Result<()> {
+        for failure in &report.failed {
+            writeln!(out, "{failure}{note}")?;
+        }
+        *total += report;
+        Ok(())
+    };
+    let alone = |failure| Report { failed: vec![failure], ..Report::default() };
+    let known = match known.map_or(Ok(Known::default()), Known::read) {
+        Ok(known) => known,
+        Err(failure) => return add(alone(failure), ""),
+    };
+    for path in paths {
+        let files = match wast_files(path) {
+            Ok(files) => files,
+            Err(failure) => {
+                add(alone(failure), "")?;
+                continue;
+            }
+        };
+        for file in files {
+            let text = match fs::read_to_string(&file) {
+                Ok(text) => text,
+                Err(error) => {
+                    add(alone(unreadable(&file, &error)), "")?;
+                    continue;
+                }
+            };
+            let name = file.display().to_string();
+            for dispatch in engines {
+                let options =
+                    Options { dispatch: *dispatch, known: known.clone(), ..Options::default() };
+                let note = match engines.len() {
+                    1 => String::new(),
+                    _ => format!(" (dispatch {dispatch:?})"),
+                };
+                add(run_file(&name, &text, &options), &note)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure {
+        file: path.display().to_string(),
+        line: 0,
+        sentence: format!("it cannot be read: {error}"),
+        dependents: 0,
+    }
+}
+
+/// The scripts that `path` stands for: the file itself, or all files `*.wast` in the directory and those
+/// below it, sorted.
+pub fn wast_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_dir() {
+        return Ok(vec![path.into()]);
+    }
+    let mut files = Vec::new();
+    search(path, DIRECTORY_DEPTH, &mut files)?;
+    files.sort();
+    match files.is_empty() {
+        false => Ok(files),
+        true => Err(Failure {
+            file: path.display().to_string(),
+            line: 0,
+            sentence: "the directory has no file *.wast".into(),
+            dependents: 0,
+        }),
+    }
+}
+
+fn search(directory: &Path, depth: u32, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let failure = |error| unreadable(directory, &error);
+    for entry in fs::read_dir(directory).map_err(failure)? {
+        let path = entry.map_err(failure)?.path();
+        if path.is_dir() && depth > 0 {
+            search(&path, depth - 1, files)?;
+        } else if path.extension() == Some(OsStr::new("wast")) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,407 @@
+//! The directives of one script, run in order in one store. Invariant: a directive that fails never stops
+//! the ones after it, and a module that did not load is reported once, with the number of directives that
+//! would have needed it.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use lithe::{
+    Config, Dispatch, Engine, Error, ErrorKind, Extern, ExternRef, Features, Instance, Linker,
+    Module, Store, Val,
+};
+use wast::lexer::Lexer;
+use wast::parser::{self, ParseBuffer};
+use wast::token::{Id, Span};
+use wast::{QuoteWat, QuoteWatTest, Wast, WastDirective, WastExecute, WastInvoke, Wat};
+
+use crate::{Failure, Known, Report, deadline::Deadline, spectest, value};
+
+/// How a script is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The dispatch back end of the interpreter.
+    pub dispatch: Dispatch,
+    /// The proposals that modules may use. Modules that must be refused are checked against all of them,
+    /// also those that the engine does not execute.
+    pub features: Features,
+    /// How long a script may take before its guests are interrupted.
+    pub time: Duration,
+    /// The failures that are known.
+    pub known: Known,
+}
+
+/// The default of [`Options::time`]: far more than any script of the official suite takes, on a slow and
+/// busy machine too.
+const TIME: Duration = Duration::from_secs(5);
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            dispatch: Dispatch::Auto,
+            features: Features::WASM3.union(Engine::SUPPORTED),
+            time: TIME,
+            known: Known::default(),
+        }
+    }
+}
+
+/// Runs a script in an engine, store and linker of its own; `path` names it in messages and selects known
+/// failures.
+pub fn run_file(path: &str, text: &str, options: &Options) -> Report {
+    let mut report = Report::default();
+    if let Err((span, sentence)) = run(path, text, options, &mut report) {
+        let line = span.map_or(0, |span| line_of(span, text));
+        report.failed.push(Failure { file: path.into(), line, sentence, dependents: 0 });
+    }
+    options.known.apply(path, &mut report);
+    report
+}
+
+fn line_of(span: Span, text: &str) -> usize {
+    span.linecol_in(text).0 + 1
+}
+
+fn buffer(text: &str) -> Result<ParseBuffer<'_>, wast::Error> {
+    let mut lexer = Lexer::new(text);
+    lexer.allow_confusing_unicode(true);
+    ParseBuffer::new_with_lexer(lexer)
+}
+
+fn run(
+    path: &str,
+    text: &str,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), (Option<Span>, String)> {
+    let unreadable = |error: wast::Error| {
+        (Some(error.span()), format!("the script is malformed: {}", error.message()))
+    };
+    let buffer = buffer(text).map_err(unreadable)?;
+    let directives = parser::parse::<Wast<'_>>(&buffer).map_err(unreadable)?.directives;
+    let unprepared = |error| (None, format!("the spectest module cannot be made: {error}"));
+    let mut script = Script::new(options).map_err(unprepared)?;
+    let _deadline = Deadline::new(options.time, script.store.interrupt_handle());
+    for mut directive in directives {
+        let span = directive.span();
+        let run = catch_unwind(AssertUnwindSafe(|| script.directive(&mut directive)));
+        let result =
+            run.unwrap_or_else(|panic| fail(format!("Lithe panicked: {}", words(&*panic))));
+        let failure = |sentence| Failure {
+            file: path.into(),
+            line: line_of(span, text),
+            sentence,
+            dependents: 0,
+        };
+        let root = match result {
+            Ok(()) => {
+                report.passed += 1;
+                continue;
+            }
+            Err(Stop::Skip(why)) => {
+                report.skipped.push(failure(why.into()));
+                continue;
+            }
+            Err(Stop::Fail(sentence)) => {
+                report.failed.push(failure(sentence));
+                report.failed.len() - 1
+            }
+            Err(Stop::Depends(root)) => {
+                report.failed[root].dependents += 1;
+                root
+            }
+        };
+        script.broken(&directive, root);
+    }
+    Ok(())
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
+}
+
+/// Why a directive did not pass.
+enum Stop {
+    /// With a sentence.
+    Fail(String),
+    /// It needs a module that did not load: the failure with this index.
+    Depends(usize),
+    /// Lithe does not look at such directives.
+    Skip(&'static str),
+}
+
+impl From<String> for Stop {
+    fn from(sentence: String) -> Stop {
+        Stop::Fail(sentence)
+    }
+}
+
+fn fail<T>(sentence: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Fail(sentence.into()))
+}
+
+/// What a name stands for: something, or the failure that left it undefined.
+type Named<T> = Result<T, usize>;
+
+/// The external references of a script by their numbers, so equal numbers are one reference.
+#[derive(Default)]
+pub(crate) struct Externs(HashMap<u32, ExternRef>);
+
+impl Externs {
+    /// The reference with this number.
+    pub(crate) fn value(&mut self, number: u32, store: &mut Store<()>) -> ExternRef {
+        *self.0.entry(number).or_insert_with(|| ExternRef::new(store, number))
+    }
+}
+
+/// The state of a script. The key `None` stands for the most recent definition or instance.
+struct Script {
+    features: Features,
+    engine: Engine,
+    store: Store<()>,
+    linker: Linker<()>,
+    modules: HashMap<Option<String>, Named<Module>>,
+    instances: HashMap<Option<String>, Named<Instance>>,
+    /// Module names whose registration failed.
+    unregistered: HashMap<String, usize>,
+    externs: Externs,
+}
+
+fn named(id: Option<Id<'_>>) -> Option<String> {
+    id.map(|id| id.name().into())
+}
+
+fn find<T: Clone>(
+    names: &HashMap<Option<String>, Named<T>>,
+    id: Option<Id<'_>>,
+    what: &str,
+) -> Result<T, Stop> {
+    match (names.get(&named(id)), id) {
+        (Some(Ok(found)), _) => Ok(found.clone()),
+        (Some(Err(root)), _) => Err(Stop::Depends(*root)),
+        (None, Some(id)) => fail(format!("there is no {what} ${}", id.name())),
+        (None, None) => fail(format!("there is no {what} yet")),
+    }
+}
+
+fn define<T: Clone>(
+    names: &mut HashMap<Option<String>, Named<T>>,
+    id: Option<Id<'_>>,
+    it: Named<T>,
+) {
+    if id.is_some() {
+        names.insert(named(id), it.clone());
+    }
+    names.insert(None, it);
+}
+
+impl Script {
+    fn new(options: &Options) -> Result<Script, Error> {
+        let config = Config::new().features(options.features).dispatch(options.dispatch);
+        let engine = Engine::new(&config);
+        let mut store = Store::new(&engine, ());
+        let mut linker = Linker::new(&engine);
+        linker.allow_shadowing(true);
+        spectest::define(&mut linker, &mut store)?;
+        Ok(Script {
+            features: options.features,
+            engine,
+            store,
+            linker,
+            modules: HashMap::new(),
+            instances: HashMap::new(),
+            unregistered: HashMap::new(),
+            externs: Externs::default(),
+        })
+    }
+
+    fn directive(&mut self, directive: &mut WastDirective<'_>) -> Result<(), Stop> {
+        match directive {
+            WastDirective::Module(module) => {
+                let id = module.name();
+                let module = self.define_module(module)?;
+                self.instantiate_as(id, &module)
+            }
+            WastDirective::ModuleDefinition(module) => self.define_module(module).map(|_| ()),
+            WastDirective::ModuleInstance { instance, module, .. } => {
+                let module = find(&self.modules, *module, "module definition")?;
+                self.instantiate_as(*instance, &module)
+            }
+            WastDirective::Register { name, module, .. } => {
+                let instance = find(&self.instances, *module, "instance")?;
+                self.linker
+                    .instance(&mut self.store, name, instance)
+                    .map_err(|error| format!("the instance cannot be registered: {error}"))?;
+                self.unregistered.remove(*name);
+                Ok(())
+            }
+            WastDirective::Invoke(invoke) => match self.invoke(invoke)? {
+                Ok(_) => Ok(()),
+                Err(error) => fail(format!("the call failed: {error}")),
+            },
+            WastDirective::AssertReturn { exec, results, .. } => match self.execute(exec)? {
+                Ok(found) => Ok(value::compare(&found, results, &self.store)?),
+                Err(error) => fail(format!("expected results, but the call failed: {error}")),
+            },
+            WastDirective::AssertTrap { exec, message, .. } => {
+                let outcome = self.execute(exec)?;
+                self.expect_trap(outcome, message)
+            }
+            WastDirective::AssertExhaustion { call, message, .. } => {
+                let outcome = self.invoke(call)?;
+                self.expect_trap(outcome, message)
+            }
+            WastDirective::AssertMalformed { module, message, .. }
+            | WastDirective::AssertInvalid { module, message, .. } => self.refuse(module, message),
+            WastDirective::AssertUnlinkable { module, message, .. } => {
+                self.refuse_to_link(module, message)
+            }
+            WastDirective::AssertException { exec, .. } => {
+                self.execute(exec)?.ok();
+                fail("assert_exception: exceptions are not supported")
+            }
+            WastDirective::AssertSuspension { .. } => {
+                fail("assert_suspension: stack switching is not supported")
+            }
+            WastDirective::Thread(_) => fail("thread: threads are not supported"),
+            WastDirective::Wait { .. } => fail("wait: threads are not supported"),
+            WastDirective::AssertMalformedCustom { .. }
+            | WastDirective::AssertInvalidCustom { .. } => {
+                Err(Stop::Skip("Lithe does not check custom sections"))
+            }
+        }
+    }
+
+    /// Notes what a failed directive leaves undefined.
+    fn broken(&mut self, directive: &WastDirective<'_>, root: usize) {
+        match directive {
+            WastDirective::Module(module) => {
+                define(&mut self.modules, module.name(), Err(root));
+                define(&mut self.instances, module.name(), Err(root));
+            }
+            WastDirective::ModuleDefinition(module) => {
+                define(&mut self.modules, module.name(), Err(root));
+            }
+            WastDirective::ModuleInstance { instance, .. } => {
+                define(&mut self.instances, *instance, Err(root));
+            }
+            WastDirective::Register { name, .. } => {
+                self.unregistered.insert((*name).into(), root);
+            }
+            _ => {}
+        }
+    }
+
+    fn define_module(&mut self, source: &mut QuoteWat<'_>) -> Result<Module, Stop> {
+        let loaded = encode(source)
+            .and_then(|bytes| Module::new(&self.engine, bytes).map_err(|error| error.to_string()));
+        let module = loaded.map_err(|error| format!("the module was refused: {error}"))?;
+        define(&mut self.modules, source.name(), Ok(module.clone()));
+        Ok(module)
+    }
+
+    fn instantiate_as(&mut self, id: Option<Id<'_>>, module: &Module) -> Result<(), Stop> {
+        match self.instantiate(module)? {
+            Ok(instance) => define(&mut self.instances, id, Ok(instance)),
+            Err(error) => fail(format!("the module cannot be instantiated: {error}"))?,
+        }
+        Ok(())
+    }
+
+    fn instantiate(&mut self, module: &Module) -> Result<Result<Instance, Error>, Stop> {
+        let outcome = self.linker.instantiate(&mut self.store, module);
+        if let Err(error) = &outcome {
+            let mut absent = error.missing_imports().iter().filter(|i| i.found.is_none());
+            if let Some(root) = absent.find_map(|import| self.unregistered.get(&import.module)) {
+                return Err(Stop::Depends(*root));
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn execute(&mut self, exec: &mut WastExecute<'_>) -> Result<Result<Vec<Val>, Error>, Stop> {
+        match exec {
+            WastExecute::Invoke(invoke) => self.invoke(invoke),
+            WastExecute::Wat(source) => {
+                let module = self.load(source)?;
+                Ok(self.instantiate(&module)?.map(|_| Vec::new()))
+            }
+            WastExecute::Get { module, global, .. } => {
+                let instance = find(&self.instances, *module, "instance")?;
+                match instance.export(&self.store, global) {
+                    Some(Extern::Global(global)) => Ok(global.get(&self.store).map(|x| vec![x])),
+                    _ => fail(format!("the instance exports no global `{global}`")),
+                }
+            }
+        }
+    }
+
+    /// Loads a module that no name will stand for.
+    fn load(&self, source: &mut Wat<'_>) -> Result<Module, Stop> {
+        let bytes = source.encode().map_err(|error| error.message());
+        let loaded = bytes
+            .and_then(|bytes| Module::new(&self.engine, bytes).map_err(|error| error.to_string()));
+        Ok(loaded.map_err(|error| format!("the module was refused: {error}"))?)
+    }
+
+    fn invoke(&mut self, invoke: &WastInvoke<'_>) -> Result<Result<Vec<Val>, Error>, Stop> {
+        let instance = find(&self.instances, invoke.module, "instance")?;
+        let Some(Extern::Func(func)) = instance.export(&self.store, invoke.name) else {
+            return fail(format!("the instance exports no function `{}`", invoke.name));
+        };
+        let mut args = Vec::new();
+        for arg in &invoke.args {
+            args.push(value::argument(arg, &mut self.externs, &mut self.store)?);
+        }
+        let ty = func.ty(&self.store).map_err(|error| error.to_string())?;
+        let mut results = vec![Val::I32(0); ty.results.len()];
+        Ok(func.call(&mut self.store, &args, &mut results).map(|()| results))
+    }
+
+    fn expect_trap(&self, outcome: Result<Vec<Val>, Error>, expected: &str) -> Result<(), Stop> {
+        let error = match outcome {
+            Ok(found) => {
+                let found = value::list(&found, &self.store);
+                return fail(format!("expected the trap `{expected}`, but {found} was returned"));
+            }
+            Err(error) => error,
+        };
+        match error.trap().map(|trap| trap.kind().spec_text()) {
+            Some(text) if text.starts_with(expected) || expected.starts_with(text) => Ok(()),
+            Some(text) => fail(format!("expected the trap `{expected}`, found the trap `{text}`")),
+            None => fail(format!("expected the trap `{expected}`, found the error: {error}")),
+        }
+    }
+
+    fn refuse(&self, module: &mut QuoteWat<'_>, message: &str) -> Result<(), Stop> {
+        match encode(module).map(|bytes| Module::validate(bytes, self.features)) {
+            Ok(Ok(())) => {
+                fail(format!("expected that the module is refused (`{message}`), but it is valid"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse_to_link(&mut self, module: &mut Wat<'_>, message: &str) -> Result<(), Stop> {
+        let module = self.load(module)?;
+        match self.instantiate(&module)? {
+            Err(error) if error.kind() == ErrorKind::Link => Ok(()),
+            Err(error) => fail(format!("expected a link error (`{message}`), found: {error}")),
+            Ok(_) => fail(format!("expected a link error (`{message}`), but it was instantiated")),
+        }
+    }
+}
+
+/// The binary form of a module.
+fn encode(source: &mut QuoteWat<'_>) -> Result<Vec<u8>, String> {
+    let text = match source.to_test().map_err(|error| error.message())? {
+        QuoteWatTest::Binary(bytes) => return Ok(bytes),
+        QuoteWatTest::Text(text) => text,
+    };
+    let text = std::str::from_utf8(&text).map_err(|_| "malformed UTF-8 encoding")?;
+    let quoted = buffer(text).map_err(|error| error.message())?;
+    let mut module = parser::parse::<Wat<'_>>(&quoted).map_err(|error| error.message())?;
+    module.encode().map_err(|error| error.message())
+}
