@@ -51,6 +51,8 @@ pub struct Activation {
     pub(crate) instance: *mut Instance,
     /// Whether `ip` follows the operation that stopped.
     pub(crate) after: bool,
+    /// Of a stop for a host call: its arguments, and how many slots they and the results take.
+    host: Option<(*mut u64, usize)>,
 }
 
 /// Why execution came back to the host.
@@ -76,7 +78,6 @@ pub struct HostCall {
     pub func: NonNull<Func>,
     /// The instance that calls.
     pub caller: NonNull<Instance>,
-    args: *mut u64,
 }
 
 /// What the interpreter refuses.
@@ -105,23 +106,13 @@ impl core::fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-impl HostCall {
-    /// The arguments, and room for the results in the same place.
-    pub fn slots<'s>(&self, store: &'s mut Store) -> &'s mut [u64] {
-        // SAFETY: functions live as long as the store; the caller's frame has room for arguments and results,
-        // and nothing else refers to the value stack while the store is borrowed mutably.
-        unsafe {
-            let func = self.func.as_ref();
-            let count = func.param_slots.max(func.result_slots);
-            let _ = store;
-            core::slice::from_raw_parts_mut(self.args, usize::from(count))
-        }
-    }
-}
-
 impl Interpreter {
-    /// Prepares a call of a function that belongs to an instance of `store`, with its arguments as slots.
-    pub fn start(
+    /// Prepares a call of a guest's function, with its arguments as slots.
+    ///
+    /// # Safety
+    /// `func` is a function of `store`. Where the function's type has references, the slots of `args` hold
+    /// null or references of `store`.
+    pub unsafe fn start(
         &mut self,
         store: &mut Store,
         func: NonNull<Func>,
@@ -159,6 +150,7 @@ impl Interpreter {
                 sp,
                 instance: func.instance,
                 after: false,
+                host: None,
             })
         }
     }
@@ -166,9 +158,10 @@ impl Interpreter {
     /// Runs an activation until something needs the host.
     pub fn resume(&mut self, store: &mut Store, activation: &mut Activation) -> Outcome {
         let vm = store.vm_ptr();
-        if vm != activation.vm || store.vm().entries != activation.entry {
+        if !activation.is_innermost(store) {
             return Outcome::Failed(Error::NotInnermost);
         }
+        activation.host = None;
         // SAFETY: the activation is the innermost one of this store, so its frames are on the value stack and
         // its pointers are those that execution stopped with.
         unsafe {
@@ -195,13 +188,13 @@ impl Interpreter {
                 activation.save(reason == Stop::Host as u32);
                 if reason == Stop::Host as u32 {
                     let func = (*vm).callee;
-                    let count = (*func).param_slots.max((*func).result_slots);
+                    let count = usize::from((*func).param_slots.max((*func).result_slots));
                     // What the host calls next begins above the arguments.
-                    (*vm).sp = (*vm).args.add(usize::from(count));
-                    let args = (*vm).args;
+                    (*vm).sp = (*vm).args.add(count);
+                    activation.host = Some(((*vm).args, count));
                     let func = NonNull::new_unchecked(func);
                     let caller = NonNull::new_unchecked((*vm).instance);
-                    return Outcome::Host(HostCall { func, caller, args });
+                    return Outcome::Host(HostCall { func, caller });
                 }
                 if reason == Stop::Signal as u32 {
                     return Outcome::Signal;
@@ -265,6 +258,25 @@ impl Activation {
         self.after = after;
     }
 
+    fn is_innermost(&self, store: &Store) -> bool {
+        core::ptr::eq(store.vm(), self.vm) && store.vm().entries == self.entry
+    }
+
+    /// The arguments of the host call that this activation stopped for, and room for its results in the same
+    /// place; empty when it did not.
+    ///
+    /// # Safety
+    /// Where the host function's type has references, the slots hold null or references of `store` when the
+    /// activation is resumed.
+    pub unsafe fn host_slots<'s>(&self, store: &'s mut Store) -> &'s mut [u64] {
+        match self.host.filter(|_| self.is_innermost(store)) {
+            // SAFETY: the innermost activation's frames are on the value stack, the calling frame has room for
+            // arguments and results, and nothing else refers to the stack while the store is borrowed mutably.
+            Some((slots, count)) => unsafe { core::slice::from_raw_parts_mut(slots, count) },
+            None => &mut [],
+        }
+    }
+
     /// The results, after `Outcome::Returned` and before the next call.
     pub fn results<'s>(&self, store: &'s Store, count: usize) -> &'s [u64] {
         let vm = store.vm();
@@ -278,8 +290,7 @@ impl Activation {
 
     /// Gives up an activation that is the innermost one: its frames are gone.
     pub fn leave(&mut self, store: &mut Store) {
-        let innermost = store.vm_ptr() == self.vm && store.vm().entries == self.entry;
-        if innermost {
+        if self.is_innermost(store) {
             let vm = store.vm_mut();
             vm.sp = self.base;
             vm.entries -= 1;

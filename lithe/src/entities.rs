@@ -5,7 +5,7 @@ use lithe_types::{ExternType, GlobalType, MemoryType, TableType, ValType};
 
 use crate::{
     AsContext, AsContextMut, Error, Func, Result, Val,
-    raw::{Handle, StoreId},
+    raw::{self, Handle, StoreId},
 };
 
 /// Something that can be imported and exported.
@@ -25,7 +25,7 @@ impl Extern {
     /// The type as it is now: the minimum of a table or memory is its current size.
     pub fn ty(&self, store: impl AsContext) -> Result<ExternType> {
         let store = store.store();
-        Ok(self.to_rt(store.id)?.ty())
+        raw::extern_type(store.id, &store.rt, *self)
     }
 
     /// The function, when it is one.

@@ -13,7 +13,7 @@ use lithe_types::{FuncType, TrapKind, ValType};
 use crate::{
     AsContext, AsContextMut, Caller, Error, IntoFunc, Result, Val, WasmParams, WasmResults,
     backtrace::RawFrame,
-    raw::Handle,
+    raw::{self, Handle},
     store::{HostFunc, StoreInner},
 };
 
@@ -189,8 +189,8 @@ pub(crate) fn invoke<T>(
         return host(Caller { store, instance: None }, slots);
     }
     let results = usize::from(record.result_slots);
-    let pointer = func.pointer(store.id)?;
-    let mut activation = match store.interp.start(&mut store.rt, pointer, slots) {
+    let started = raw::start(store.id, &mut store.rt, &mut store.interp, func, slots)?;
+    let mut activation = match started {
         Ok(activation) => activation,
         Err(outcome) => return Err(failure(outcome)),
     };
@@ -246,7 +246,7 @@ fn host_call<T>(
     let func = Handle::new(store.id, call.func);
     let host = store.hosts[func.get(store.id, &store.rt)?.index as usize].clone();
     let instance = Some(Handle::new(store.id, call.caller));
-    let guest = call.slots(&mut store.rt);
+    let guest = raw::host_slots(activation, &mut store.rt);
     let (mut inline, mut heap) = ([0; INLINE], Vec::new());
     let slots = match inline.get_mut(..guest.len()) {
         Some(slots) => slots,
@@ -264,6 +264,6 @@ fn host_call<T>(
             resume_unwind(panic);
         }
     }
-    call.slots(&mut store.rt).copy_from_slice(slots);
+    raw::host_slots(activation, &mut store.rt).copy_from_slice(slots);
     Ok(())
 }

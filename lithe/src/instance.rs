@@ -24,26 +24,24 @@ impl Instance {
         if !store.engine.same(&module.engine) {
             return Err(Error::usage("the module belongs to another engine than the store"));
         }
-        let imports = imports.iter().map(|import| import.to_rt(store.id));
-        let imports = imports.collect::<Result<Vec<_>>>()?;
-        let pointer =
-            store.rt.instantiate(&module.code, &imports).map_err(|error| match error {
-                rt::InstantiateError::Link(mismatches) => {
-                    let names = &module.code.module().imports;
-                    let missing = mismatches.into_iter().map(|mismatch| crate::MissingImport {
-                        module: names[mismatch.import].module.clone(),
-                        name: names[mismatch.import].name.clone(),
-                        expected: mismatch.expected,
-                        found: mismatch.found,
-                    });
-                    Error::link(missing.collect())
-                }
-                rt::InstantiateError::Trap(kind) => Error::trap_of(kind),
-                rt::InstantiateError::Limit(error) => error.into(),
-                rt::InstantiateError::Unsupported(what) => {
-                    Error::new(crate::ErrorKind::Invalid, format!("the module uses {what}"))
-                }
-            })?;
+        let created = raw::instantiate(store.id, &mut store.rt, module, imports)?;
+        let pointer = created.map_err(|error| match error {
+            rt::InstantiateError::Link(mismatches) => {
+                let names = &module.code.module().imports;
+                let missing = mismatches.into_iter().map(|mismatch| crate::MissingImport {
+                    module: names[mismatch.import].module.clone(),
+                    name: names[mismatch.import].name.clone(),
+                    expected: mismatch.expected,
+                    found: mismatch.found,
+                });
+                Error::link(missing.collect())
+            }
+            rt::InstantiateError::Trap(kind) => Error::trap_of(kind),
+            rt::InstantiateError::Limit(error) => error.into(),
+            rt::InstantiateError::Unsupported(what) => {
+                Error::new(crate::ErrorKind::Invalid, format!("the module uses {what}"))
+            }
+        })?;
         let instance = Instance { handle: Handle::new(store.id, pointer) };
         instance.start(store, module)?;
         Ok(instance)

@@ -9,6 +9,7 @@ use crate::{
     AsContextMut, Caller, Engine, Error, Extern, Instance, IntoFunc, MissingImport, Module, Result,
     Val,
     func::untyped,
+    raw,
     store::{HostFunc, StoreInner},
 };
 
@@ -178,7 +179,7 @@ impl<T: 'static> Linker<T> {
         for (i, import) in module.code.module().imports.iter().enumerate() {
             let found = self.resolve(store, &import.module, &import.name)?;
             let fits = match &found {
-                Some(found) => module.code.import_matches(i, &found.to_rt(store.id)?),
+                Some(found) => raw::import_matches(store.id, &store.rt, module, i, *found)?,
                 None => false,
             };
             match found {

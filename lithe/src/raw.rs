@@ -4,9 +4,11 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lithe_interp::{Activation, Interpreter, Outcome};
 use lithe_runtime as rt;
+use lithe_types::ExternType;
 
-use crate::{Error, Result};
+use crate::{Error, Extern, Module, Result};
 
 /// Tells stores apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,4 +84,57 @@ pub(crate) fn func_of_slot(store: StoreId, slot: u64) -> Option<Handle<rt::Func>
 /// The slot that refers to a function.
 pub(crate) fn slot_of_func(func: &Handle<rt::Func>) -> u64 {
     func.pointer.as_ptr() as usize as u64
+}
+
+/// Prepares a call of a guest's function. `slots` come from values that were checked against the function's
+/// type and the store.
+pub(crate) fn start(
+    id: StoreId,
+    store: &mut rt::Store,
+    interp: &mut Interpreter,
+    func: &Handle<rt::Func>,
+    slots: &[u64],
+) -> Result<Result<Activation, Outcome>> {
+    let func = func.pointer(id)?;
+    // SAFETY: the function belongs to this store; references among the slots do, as the caller checked.
+    Ok(unsafe { interp.start(store, func, slots) })
+}
+
+/// The slots of the host call that an activation stopped for. What is written there comes from values that
+/// were checked against the host function's type and the store.
+pub(crate) fn host_slots<'s>(activation: &Activation, store: &'s mut rt::Store) -> &'s mut [u64] {
+    // SAFETY: references among the slots belong to this store, as the caller checked.
+    unsafe { activation.host_slots(store) }
+}
+
+/// The type of an entity as it is now.
+pub(crate) fn extern_type(id: StoreId, _store: &rt::Store, entity: Extern) -> Result<ExternType> {
+    let entity = entity.to_rt(id)?;
+    // SAFETY: the entity belongs to this store, which is borrowed.
+    Ok(unsafe { entity.ty() })
+}
+
+/// Whether an entity may be used for import `index` of a module.
+pub(crate) fn import_matches(
+    id: StoreId,
+    _store: &rt::Store,
+    module: &Module,
+    index: usize,
+    entity: Extern,
+) -> Result<bool> {
+    let entity = entity.to_rt(id)?;
+    // SAFETY: the entity belongs to this store, which is borrowed.
+    Ok(unsafe { module.code.import_matches(index, &entity) })
+}
+
+/// Instantiates a module with imports in order.
+pub(crate) fn instantiate(
+    id: StoreId,
+    store: &mut rt::Store,
+    module: &Module,
+    imports: &[Extern],
+) -> Result<Result<NonNull<rt::Instance>, rt::InstantiateError>> {
+    let imports = imports.iter().map(|import| import.to_rt(id)).collect::<Result<Vec<_>>>()?;
+    // SAFETY: the entities belong to this store.
+    Ok(unsafe { store.instantiate(&module.code, &imports) })
 }

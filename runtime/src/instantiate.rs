@@ -58,8 +58,11 @@ impl From<LimitError> for InstantiateError {
 
 impl Extern {
     /// The type as it is now: the minimum of a table or memory is its current size.
-    pub fn ty(&self) -> ExternType {
-        // SAFETY: records live as long as the store they are used with.
+    ///
+    /// # Safety
+    /// The entity's store is alive and borrowed.
+    pub unsafe fn ty(&self) -> ExternType {
+        // SAFETY: as the caller promises.
         unsafe {
             match self {
                 Extern::Func(func) => ExternType::Func((*func.as_ref().signature).clone()),
@@ -103,9 +106,12 @@ impl Code {
     }
 
     /// Whether `given` may be used for import `index`.
-    pub fn import_matches(&self, index: usize, given: &Extern) -> bool {
+    ///
+    /// # Safety
+    /// The entity's store is alive and borrowed.
+    pub unsafe fn import_matches(&self, index: usize, given: &Extern) -> bool {
         let registry = self.registry();
-        // SAFETY: records live as long as the store they are used with.
+        // SAFETY: as the caller promises.
         unsafe {
             match (self.module().imports[index].ty, given) {
                 (ImportType::Func(ty), Extern::Func(func)) => {
@@ -141,18 +147,25 @@ impl Code {
 
 impl Store {
     /// Creates an instance of `code`. The module's start function has not run yet.
-    pub fn instantiate(
+    ///
+    /// # Safety
+    /// The imports are entities of this store.
+    pub unsafe fn instantiate(
         &mut self,
         code: &Shared<Code>,
         imports: &[Extern],
     ) -> Result<NonNull<Instance>, InstantiateError> {
         let module = code.module();
         let mismatches: Vec<Mismatch> = (0..module.imports.len())
-            .filter(|i| !imports.get(*i).is_some_and(|given| code.import_matches(*i, given)))
+            // SAFETY: as the caller promises.
+            .filter(|i| {
+                !imports.get(*i).is_some_and(|given| unsafe { code.import_matches(*i, given) })
+            })
             .map(|import| Mismatch {
                 import,
                 expected: code.import_type(import),
-                found: imports.get(import).map(Extern::ty),
+                // SAFETY: as the caller promises.
+                found: imports.get(import).map(|given| unsafe { given.ty() }),
             })
             .collect();
         if !mismatches.is_empty() {

@@ -94,8 +94,9 @@ impl Memory {
                 return;
             }
             // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing.
-            let map =
-                unsafe { mmap_anonymous(core::ptr::null_mut(), reserved, ProtFlags::empty(), flags) };
+            let map = unsafe {
+                mmap_anonymous(core::ptr::null_mut(), reserved, ProtFlags::empty(), flags)
+            };
             if let Ok(base) = map {
                 self.base = base.cast();
                 self.backing = Backing::Reserved { reserved, committed: 0 };
