@@ -4,7 +4,7 @@ use lithe_runtime as rt;
 
 use crate::{
     AsContext, AsContextMut, Error, Extern, Func, Global, Memory, Module, Result, Table, TypedFunc,
-    WasmParams, WasmResults, func::invoke, raw::Handle, store::StoreInner,
+    WasmParams, WasmResults, func::invoke, raw, raw::Handle, store::StoreInner,
 };
 
 /// An instantiated module.
