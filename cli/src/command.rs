@@ -4,9 +4,10 @@
 use std::ffi::OsString;
 
 use clap::builder::ValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
-use crate::flags::{FLAGS, GROUPS, Group, TOPICS, Takes, VERBS, Verb, VerbRow};
+use crate::flags::{FLAGS, GROUPS, Takes, VERBS, Verb};
 
 /// The heading of the key groups in the help.
 const KEYS: &str = "Keys, as in Wasmtime";
@@ -33,65 +34,80 @@ impl Early {
 /// Parses what follows the verb.
 pub fn parse(verb: Verb, args: &[OsString]) -> Result<ArgMatches, Early> {
     let command = command(verb).no_binary_name(true);
-    command.try_get_matches_from(args).map_err(|error| Early {
-        text: error.to_string(),
-        code: if error.use_stderr() { crate::report::USAGE } else { 0 },
-    })
+    command.try_get_matches_from(args).map_err(|error| refusal(verb, &error))
 }
 
-fn row(verb: Verb) -> &'static VerbRow {
-    // Every verb has a row; the first one stands in for the compiler, which cannot know.
-    VERBS.iter().find(|row| row.verb == verb).unwrap_or(&VERBS[0])
+/// What the parser says, in our words where they say more.
+fn refusal(verb: Verb, error: &clap::Error) -> Early {
+    let word = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word),
+        _ => None,
+    };
+    if let (ErrorKind::UnknownArgument, Some(flag)) = (error.kind(), word(ContextKind::InvalidArg))
+    {
+        let similar = word(ContextKind::SuggestedArg);
+        let similar =
+            similar.map(|flag| format!("; a similar one is `{flag}`")).unwrap_or_default();
+        let name = verb.row().name;
+        let guest = if verb == Verb::Run { ", and flags of the guest follow the file" } else { "" };
+        return Early::usage(format_args!(
+            "`{flag}` is not a flag of `lithe {name}`{similar}; `lithe {name} --help` lists them{guest}"
+        ));
+    }
+    let code = if error.use_stderr() { crate::report::USAGE } else { 0 };
+    Early { text: error.to_string(), code }
 }
 
 /// The command of one verb.
 fn command(verb: Verb) -> Command {
-    let row = row(verb);
+    let row = verb.row();
     let (name, usage) = match verb {
         Verb::Run => ("lithe".into(), format!("lithe [run] {}", row.usage)),
         _ => (format!("lithe {}", row.name), format!("lithe {} {}", row.name, row.usage)),
     };
     let operand = Arg::new(row.operand)
-        .required(true)
         .value_parser(ValueParser::os_string())
         .value_hint(hint(row.operand))
         .hide(true);
     let operand = match verb {
         // Everything after the file belongs to the guest.
-        Verb::Run => operand.num_args(1..).trailing_var_arg(true),
-        Verb::Validate | Verb::Wast => operand.num_args(1..),
+        Verb::Run => operand.num_args(0..).trailing_var_arg(true),
+        Verb::Validate | Verb::Wast => operand.num_args(0..),
         Verb::Inspect | Verb::Completions => operand,
     };
     let command = Command::new(row.name).bin_name(name).about(row.help).override_usage(usage);
     flags(command, verb).arg(operand)
 }
 
-/// The command with its verbs, for the help that `lithe --help` shows.
+/// The command without its flags, for the help that `lithe --help` shows.
 pub fn overview() -> Command {
-    let verbs = VERBS.iter().map(|row| Command::new(row.name).about(row.help));
+    top().subcommands(VERBS.iter().map(|row| Command::new(row.name).about(row.help)))
+}
+
+/// The command with all verbs and flags, for completions.
+fn complete() -> Command {
+    flags(top(), Verb::Run).subcommands(VERBS.iter().map(|row| command(row.verb)))
+}
+
+fn top() -> Command {
     Command::new("lithe")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Run WebAssembly programs; they can do only what you grant")
-        .override_usage(format!("lithe [run] {}\n       lithe VERB [flags] ...", VERBS[0].usage))
+        .override_usage(format!(
+            "lithe [run] {}\n       lithe VERB [flags] ...",
+            Verb::Run.row().usage
+        ))
         .disable_help_subcommand(true)
         .subcommand_help_heading("Verbs")
-        .subcommands(verbs)
         .after_help(
             "`lithe VERB --help` lists the flags of a verb, `lithe run --help` those for running.",
         )
 }
 
-/// The command with all verbs and flags, for completions.
-pub fn complete() -> Command {
-    let verbs = VERBS.iter().map(|row| command(row.verb));
-    flags(overview(), Verb::Run).subcommands(verbs)
-}
-
 fn flags(mut command: Command, verb: Verb) -> Command {
     for flag in FLAGS.iter().filter(|flag| !flag.long.is_empty() && flag.verbs.contains(&verb)) {
-        let topic = TOPICS.iter().find(|(topic, _)| *topic == flag.topic);
         let arg = Arg::new(flag.long).long(flag.long).help(flag.help);
-        let arg = arg.help_heading(topic.map(|(_, heading)| *heading));
+        let arg = arg.help_heading(flag.topic.heading());
         command = command.arg(match flag.takes {
             Takes::Nothing => arg.action(ArgAction::SetTrue),
             Takes::One(value) => {
@@ -122,16 +138,10 @@ fn hint(value: &str) -> ValueHint {
     }
 }
 
-/// The letter of a group.
-pub fn letter(group: Group) -> char {
-    GROUPS.iter().find(|row| row.group == group).map_or('?', |row| row.short)
-}
-
 /// The completion script of a shell.
 pub fn completions(shell: &str) -> Result<String, Early> {
     let Ok(shell) = shell.parse::<clap_complete::Shell>() else {
-        let shells = VERBS.iter().find(|row| row.verb == Verb::Completions);
-        let shells = shells.map_or("", |row| row.usage);
+        let shells = Verb::Completions.row().usage;
         return Err(Early::usage(format_args!("completions: expected one of {shells}")));
     };
     let mut script = Vec::new();

@@ -4,14 +4,13 @@ use std::fmt::Write;
 
 use lithe::Features;
 
-use crate::command::letter;
 use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, LATER_VERBS, TOPICS, VERBS, Verb};
 
 /// The keys of a group, one a line.
 pub fn keys_as_text(group: Group) -> String {
     let mut text = String::new();
     for (key, flag) in flags::keys(group).filter(|(_, flag)| flag.id != Id::Accepted) {
-        let word = format!("-{} {}", letter(group), spelled(key, flag));
+        let word = format!("-{} {}", group.row().short, spelled(key, flag));
         let long = if flag.long.is_empty() { String::new() } else { format!(" (--{})", flag.long) };
         // Writing to a string does not fail, here and below.
         let _ = writeln!(text, "{word:<38} {}{long}", flag.help);
@@ -69,7 +68,7 @@ pub fn markdown() -> String {
                 long => format!("`--{long}{value}`"),
             };
             let key = match flag.key {
-                Some((group, key)) => format!("`-{} {}`", letter(group), spelled(key, flag)),
+                Some((group, key)) => format!("`-{} {}`", group.row().short, spelled(key, flag)),
                 None => String::new(),
             };
             let verbs = VERBS.iter().filter(|row| flag.verbs.contains(&row.verb));

@@ -12,6 +12,13 @@ pub enum Verb {
     Completions,
 }
 
+impl Verb {
+    /// The row of this verb.
+    pub fn row(self) -> &'static VerbRow {
+        &VERBS[self as usize]
+    }
+}
+
 /// A verb and what it takes after its flags.
 pub struct VerbRow {
     pub verb: Verb,
@@ -21,7 +28,7 @@ pub struct VerbRow {
     pub help: &'static str,
 }
 
-/// Every verb, in the order of the help.
+/// Every verb, in the order of `Verb`.
 pub const VERBS: &[VerbRow] = &[
     VerbRow {
         verb: Verb::Run,
@@ -79,6 +86,13 @@ pub enum Group {
     Wasi,
 }
 
+impl Group {
+    /// The row of this group.
+    pub fn row(self) -> &'static GroupRow {
+        &GROUPS[self as usize]
+    }
+}
+
 /// A group and its spellings.
 pub struct GroupRow {
     pub group: Group,
@@ -88,7 +102,7 @@ pub struct GroupRow {
     pub help: &'static str,
 }
 
-/// Every group. `-G help` lists its keys.
+/// Every group, in the order of `Group`.
 #[rustfmt::skip]
 pub const GROUPS: &[GroupRow] = &[
     GroupRow { group: Group::Optimize, short: 'O', long: "optimize", verbs: RUN,
@@ -124,7 +138,14 @@ pub enum Topic {
     Output,
 }
 
-/// The topics with their headings.
+impl Topic {
+    /// The heading of this topic.
+    pub fn heading(self) -> &'static str {
+        TOPICS[self as usize].1
+    }
+}
+
+/// The topics with their headings, in the order of `Topic`.
 pub const TOPICS: &[(Topic, &str)] = &[
     (Topic::Grants, "Grants"),
     (Topic::Limits, "Limits"),
@@ -369,6 +390,13 @@ mod tests {
                 assert!(flag.key.is_none() || flag.key != other.key, "{:?}", flag.key);
             }
         }
+    }
+
+    #[test]
+    fn rows_are_in_order() {
+        assert!(VERBS.iter().all(|row| row.verb.row().verb == row.verb));
+        assert!(GROUPS.iter().all(|row| row.group.row().group == row.group));
+        assert!(TOPICS.iter().all(|(topic, heading)| topic.heading() == *heading));
     }
 
     #[test]

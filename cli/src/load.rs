@@ -10,6 +10,7 @@ use lithe::{Engine, Module};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, Mode, OFlags};
 
+use crate::flags::{VERBS, VerbRow};
 use crate::report::{self, Report};
 
 /// Bytes of a module that are read; the engine accepts no larger ones.
@@ -35,7 +36,8 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
         FileType::RegularFile if stat.st_size as u64 > limit as u64 => {
             bail!("`{shown}` has {} bytes; {limit} are the most that is read", stat.st_size)
         }
-        FileType::RegularFile => {
+        // Files of the kernel's claim to be empty.
+        FileType::RegularFile if stat.st_size > 0 => {
             let size = stat.st_size as usize;
             bytes.reserve_exact(size);
             while bytes.len() < size {
@@ -68,7 +70,21 @@ fn fill(bytes: &mut Vec<u8>, file: impl rustix::fd::AsFd, limit: usize) -> Resul
 
 /// The module in a file. It is called by the file's stem where it has no name of its own.
 pub fn module(engine: &Engine, path: &Path) -> Result<Module, Report> {
-    let bytes = read(path, MAX_MODULE_BYTES).map_err(|error| report::failed(&error))?;
+    let bytes = read(path, MAX_MODULE_BYTES).map_err(|error| unread(path, &error))?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     Module::named(engine, bytes, &stem).map_err(|error| report::load(path, &error))
+}
+
+/// The report of a file that cannot be read; it may have been meant as a verb.
+fn unread(path: &Path, error: &anyhow::Error) -> Report {
+    const ALIKE: f64 = 0.85;
+    let word = path.to_str().unwrap_or_default();
+    let alike = |row: &&VerbRow| strsim::jaro_winkler(row.name, word) > ALIKE;
+    match VERBS.iter().find(alike) {
+        Some(row) => {
+            let hint = format!("if a verb was meant, the nearest one is `lithe {}`", row.name);
+            report::failed(error).hint(hint)
+        }
+        None => report::failed(error),
+    }
 }

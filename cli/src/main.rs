@@ -100,8 +100,7 @@ fn prepare(args: &[OsString]) -> Result<Options, Early> {
         Some(row) => (row.verb, &args[1..]),
         None => (Verb::Run, args),
     };
-    let matches = command::parse(verb, rest)?;
-    Options::from_matches(verb, &matches)
+    Options::parse(verb, rest)
 }
 
 fn execute(options: Options) -> i32 {

@@ -91,7 +91,9 @@ fn hint(module: &str, linker: &Linker<Host>) -> Option<String> {
         p1::MODULE if !linker.has_module(p1::MODULE) => {
             "WASI is switched off by -S cli=n; leave that out".into()
         }
-        p1::MODULE => "WASI preview 1 has 46 functions, and these are not among them".into(),
+        p1::MODULE => {
+            "WASI preview 1 has no such functions; build the program with tools for wasm32-wasip1".into()
+        }
         "wasi_unstable" => {
             "`wasi_unstable` is a draft from before WASI preview 1; build the program with newer tools".into()
         }

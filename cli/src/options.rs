@@ -11,9 +11,9 @@ use std::time::Duration;
 use clap::ArgMatches;
 use lithe::{Dispatch, Engine, Features, StoreLimits};
 
-use crate::command::{Early, letter};
+use crate::command::{self, Early};
 use crate::config;
-use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, Takes, VERBS, Verb};
+use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, Takes, Verb};
 use crate::values::{self, Dir, Expected};
 
 /// How reports are printed.
@@ -84,8 +84,30 @@ impl Options {
         }
     }
 
-    /// The options of an invocation. Flags count more than keys, keys more than the configuration file.
-    pub fn from_matches(verb: Verb, matches: &ArgMatches) -> Result<Options, Early> {
+    /// The options of an invocation, from what follows the verb. Flags count more than keys, keys more than
+    /// the configuration file.
+    pub fn parse(verb: Verb, args: &[OsString]) -> Result<Options, Early> {
+        // Without flags there is nothing to parse, and the program starts sooner.
+        if let Some(file) = args.first().filter(|file| !file.as_bytes().starts_with(b"-"))
+            && verb == Verb::Run
+            && !file.is_empty()
+        {
+            return Ok(Options { operands: args.into(), ..Options::new(verb) });
+        }
+        let matches = command::parse(verb, args)?;
+        let options = Options::from_matches(verb, &matches)?;
+        match options.operands.is_empty() {
+            false => Ok(options),
+            true => {
+                let (name, usage) = (verb.row().name, verb.row().usage);
+                Err(Early::usage(format_args!(
+                    "`lithe {name}` needs more words; the form is `lithe {name} {usage}`"
+                )))
+            }
+        }
+    }
+
+    fn from_matches(verb: Verb, matches: &ArgMatches) -> Result<Options, Early> {
         let mut options = Options::new(verb);
         let values = |name: &str| matches.try_get_many::<OsString>(name).ok().flatten();
         if let Some(file) = values("config").and_then(|mut values| values.next()) {
@@ -112,8 +134,7 @@ impl Options {
                 set(&mut options, value)?;
             }
         }
-        let operand = VERBS.iter().find(|row| row.verb == verb).map_or("FILE", |row| row.operand);
-        options.operands = values(operand).into_iter().flatten().cloned().collect();
+        options.operands = values(verb.row().operand).into_iter().flatten().cloned().collect();
         Ok(options)
     }
 
@@ -126,8 +147,9 @@ impl Options {
                 return Err(Early::print(crate::docs::keys_as_text(group)));
             }
             let value = value.unwrap_or_default();
-            self.set_key(group, &key, &value)
-                .map_err(|sentence| Early::usage(format_args!("-{} {sentence}", letter(group))))?;
+            self.set_key(group, &key, &value).map_err(|sentence| {
+                Early::usage(format_args!("-{} {sentence}", group.row().short))
+            })?;
         }
         Ok(())
     }

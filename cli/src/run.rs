@@ -83,13 +83,16 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     if let Some(watch) = &run.store.data().watch {
         watch.finish();
     }
-    let status = run.conclude(ended);
+    let status = run.conclude(ended).unwrap_or_else(|report| {
+        report.show(options.format);
+        report.code().into()
+    });
     if let (Some(clock), Some(loaded)) = (clock, loaded) {
         run.stats(loaded, clock.elapsed().saturating_sub(loaded));
     }
     // The process ends now; giving memory back first would only cost time.
     std::mem::forget((run.store, run.linker));
-    status
+    Ok(status)
 }
 
 fn wants_wasi(module: &Module) -> bool {

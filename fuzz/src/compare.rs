@@ -6,6 +6,8 @@ use lithe::{
     Instance, Memory, Module, Result, Store, StoreLimits, Table, TrapKind, Val, ValType,
 };
 
+use crate::smith::splitmix;
+
 /// Fuel for the start function, and for each call.
 const FUEL: u64 = 10_000;
 /// Exported functions that are called.
@@ -26,12 +28,8 @@ struct Host {
 }
 
 impl Host {
-    /// A step of the splitmix64 generator.
     fn next(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.random ^ self.random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ x >> 31
+        splitmix(&mut self.random)
     }
 
     /// Bits that are often at the edge of something.

@@ -55,3 +55,31 @@ pub fn module(u: &mut Unstructured<'_>) -> Result<(Vec<u8>, u64)> {
     let seed = u.arbitrary()?;
     Ok((Module::new(config, u)?.to_bytes(), seed))
 }
+
+/// A module for another engine: no imports, no NaNs and no relaxed operators that it may decide otherwise.
+pub fn module_of_seed(seed: u64) -> Result<Vec<u8>> {
+    /// Bytes that a module is made from.
+    const BYTES: usize = 1 << 12;
+    let mut random = seed;
+    let bytes: Vec<u8> = std::iter::repeat_with(|| splitmix(&mut random).to_le_bytes())
+        .take(BYTES / 8)
+        .flatten()
+        .collect();
+    let mut u = Unstructured::new(&bytes);
+    let config = Config {
+        max_imports: 0,
+        canonicalize_nans: true,
+        relaxed_simd_enabled: false,
+        allow_start_export: false,
+        ..config(&mut u)?
+    };
+    Ok(Module::new(config, &mut u)?.to_bytes())
+}
+
+/// A step of the splitmix64 generator.
+pub fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ x >> 31
+}

@@ -94,9 +94,11 @@ pub enum Error {
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Error::Translate(TranslateError::Unsupported(name)) => {
-                write!(f, "the function uses {name}, which this version of Lithe does not execute")
-            }
+            Error::Translate(TranslateError::Unsupported(offset)) => write!(
+                f,
+                "the operator at offset {offset:#x} belongs to a proposal that this version of Lithe does \
+                 not execute"
+            ),
             Error::Translate(_) => f.write_str("the function cannot be translated"),
             Error::Limit(error) => error.fmt(f),
             Error::NotInnermost => f.write_str("the call is not the innermost one of its store"),

@@ -14,7 +14,7 @@ mod emit;
 mod ops;
 mod stack;
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 use lithe_parser::{Module, Operator};
 use lithe_runtime::{Code, CodeConfig, CodeHeader, CodeSlot, layout::HEADER_SLOTS};
@@ -30,8 +30,8 @@ use stack::Value;
 pub enum TranslateError {
     /// The frame exceeds [`limits::FRAME_SLOTS`], or the bytecode what [`limits::CELLS_PER_BYTE`] allows.
     TooLarge,
-    /// The body uses this operator, which this engine does not execute.
-    Unsupported(String),
+    /// The operator at this byte offset belongs to a proposal that this engine does not execute.
+    Unsupported(u32),
     /// The body is invalid; cannot happen for a proven module.
     Invalid,
 }

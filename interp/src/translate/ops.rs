@@ -483,11 +483,7 @@ impl Translator<'_> {
                     self.cells.push(memarg.offset);
                 }
             }
-            _ => {
-                let shown = alloc::format!("{op:?}");
-                let name = shown.split(' ').next().unwrap_or_default();
-                return Err(TranslateError::Unsupported(name.into()));
-            }
+            _ => return Err(TranslateError::Unsupported(self.offset)),
         }
         Ok(())
     }
