@@ -7,7 +7,7 @@ use clap::builder::ValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
-use crate::flags::{FLAGS, GROUPS, Takes, VERBS, Verb};
+use crate::flags::{self, GROUPS, Takes, VERBS, Verb};
 
 /// The heading of the key groups in the help.
 const KEYS: &str = "Keys, as in Wasmtime";
@@ -61,10 +61,8 @@ fn refusal(verb: Verb, error: &clap::Error) -> Early {
 /// The command of one verb.
 fn command(verb: Verb) -> Command {
     let row = verb.row();
-    let (name, usage) = match verb {
-        Verb::Run => ("lithe".into(), format!("lithe [run] {}", row.usage)),
-        _ => (format!("lithe {}", row.name), format!("lithe {} {}", row.name, row.usage)),
-    };
+    let name = if verb == Verb::Run { "[run]" } else { row.name };
+    let usage = format!("lithe {name} {}", row.usage);
     let operand = Arg::new(row.operand)
         .value_parser(ValueParser::os_string())
         .value_hint(hint(row.operand))
@@ -75,8 +73,8 @@ fn command(verb: Verb) -> Command {
         Verb::Validate | Verb::Wast => operand.num_args(0..),
         Verb::Inspect | Verb::Completions => operand,
     };
-    let command = Command::new(row.name).bin_name(name).about(row.help).override_usage(usage);
-    flags(command, verb).arg(operand)
+    let command = Command::new(row.name).about(row.help).override_usage(usage);
+    with_flags(command, verb).arg(operand)
 }
 
 /// The command without its flags, for the help that `lithe --help` shows.
@@ -86,7 +84,7 @@ pub fn overview() -> Command {
 
 /// The command with all verbs and flags, for completions.
 fn complete() -> Command {
-    flags(top(), Verb::Run).subcommands(VERBS.iter().map(|row| command(row.verb)))
+    with_flags(top(), Verb::Run).subcommands(VERBS.iter().map(|row| command(row.verb)))
 }
 
 fn top() -> Command {
@@ -104,8 +102,8 @@ fn top() -> Command {
         )
 }
 
-fn flags(mut command: Command, verb: Verb) -> Command {
-    for flag in FLAGS.iter().filter(|flag| !flag.long.is_empty() && flag.verbs.contains(&verb)) {
+fn with_flags(mut command: Command, verb: Verb) -> Command {
+    for flag in flags::long(verb) {
         let arg = Arg::new(flag.long).long(flag.long).help(flag.help);
         let arg = arg.help_heading(flag.topic.heading());
         command = command.arg(match flag.takes {

@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 1 << 20;
 /// Applies the words of `file`; a refusal is a sentence.
 pub fn apply(options: &mut Options, file: &Path) -> Result<(), String> {
     let name = file.display();
-    let bytes = crate::load::read(file, MAX_BYTES).map_err(|error| error.to_string())?;
+    let bytes = crate::load::read(file, MAX_BYTES).map_err(|error| format!("{error:#}"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{name}: expected text in UTF-8"))?;
     let table: Table =
         text.parse().map_err(|error: toml::de::Error| syntax(file, &text, &error))?;
@@ -41,9 +41,8 @@ fn set_group(options: &mut Options, group: Group, keys: &Table) -> Result<(), St
 }
 
 fn set_flag(options: &mut Options, word: &str, value: &Value) -> Result<(), String> {
-    let flag = flags::by_long(options.verb, word).ok_or_else(|| {
-        let words = flags::FLAGS.iter().filter(|flag| flag.verbs.contains(&options.verb));
-        let words = words.map(|flag| flag.long).filter(|long| !long.is_empty());
+    let flag = flags::long(options.verb).find(|flag| flag.long == word).ok_or_else(|| {
+        let words = flags::long(options.verb).map(|flag| flag.long);
         let groups = GROUPS.iter().map(|row| row.long);
         let known: Vec<&str> = words.chain(groups).collect();
         format!("this word is not known; known are {}", known.join(", "))

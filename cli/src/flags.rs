@@ -217,10 +217,9 @@ pub fn by_key(group: Group, key: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.key == Some((group, key)))
 }
 
-/// The flag with this long name, among those of `verb`.
-pub fn by_long(verb: Verb, long: &str) -> Option<&'static Flag> {
-    let mut flags = FLAGS.iter().filter(|flag| flag.verbs.contains(&verb));
-    flags.find(|flag| !flag.long.is_empty() && flag.long == long)
+/// The flags of `verb` that have a long name.
+pub fn long(verb: Verb) -> impl Iterator<Item = &'static Flag> {
+    FLAGS.iter().filter(move |flag| !flag.long.is_empty() && flag.verbs.contains(&verb))
 }
 
 /// The keys of a group, features left out.

@@ -45,8 +45,8 @@ pub fn provides(module: &str, ty: &ExternType) -> bool {
 fn serve(mut caller: Caller<'_, Host>, index: usize, slots: &mut [u64]) -> Result<(), Error> {
     let function = &p1::FUNCTIONS[index];
     // A guest without a memory may still exit or yield; pointers are out of bounds for it.
-    let (bytes, host) = match caller.export("memory").and_then(|found| found.memory()) {
-        Some(_) => caller.memory_and_data("memory").ok_or_else(no_memory)?,
+    let (bytes, host) = match caller.memory_and_data("memory") {
+        Some(both) => both,
         None => (&mut [][..], caller.data_mut()),
     };
     let mut memory = GuestMemory::new(bytes);
@@ -76,8 +76,4 @@ fn serve(mut caller: Caller<'_, Host>, index: usize, slots: &mut [u64]) -> Resul
         Err(Stop::Deadline) => Err(Error::trap_of(TrapKind::Interrupt)),
         Err(Stop::Trap(message)) => Err(Error::host(message)),
     }
-}
-
-fn no_memory() -> Error {
-    Error::host("the module's memory cannot be reached")
 }

@@ -4,16 +4,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use lithe::{Config, Engine, Export, ExternType, Import, Module};
+use lithe::{Config, Engine, Import, Module};
 use serde_json::{Value, json};
 
 use crate::load;
 use crate::options::{Format, Options};
-use crate::output::{print, visible};
+use crate::output::{print, table, visible};
 use crate::report::{self, FAILED, Report};
-
-/// Columns that names take at most before the types beside them move.
-const MAX_NAME: usize = 40;
 
 /// Prints what is in a module; gives the exit status.
 pub fn inspect(options: &Options) -> Result<i32, Report> {
@@ -72,22 +69,16 @@ fn text(module: &Module, file: &Path) -> String {
         // Writing to a string does not fail, here and below.
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    let (imports, exports) = (module.imports(), module.exports());
     let name = |import: &Import| visible(&format!("{}.{}", import.module, import.name));
-    table(&mut text, "imports", imports.iter().map(|import| (name(import), &import.ty)).collect());
-    let name = |export: &Export| visible(&export.name);
-    table(&mut text, "exports", exports.iter().map(|export| (name(export), &export.ty)).collect());
+    let imports = module.imports().into_iter().map(|import| (name(&import), import.ty.to_string()));
+    let exports = module.exports().into_iter();
+    let exports = exports.map(|export| (visible(&export.name), export.ty.to_string()));
+    let tables: [(&str, Vec<(String, String)>); 2] =
+        [("imports", imports.collect()), ("exports", exports.collect())];
+    for (heading, rows) in tables.iter().filter(|(_, rows)| !rows.is_empty()) {
+        let _ = write!(text, "{heading}\n{}", table(rows));
+    }
     text
-}
-
-fn table(text: &mut String, heading: &str, rows: Vec<(String, &ExternType)>) {
-    if !rows.is_empty() {
-        let _ = writeln!(text, "{heading}");
-    }
-    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(MAX_NAME);
-    for (name, ty) in rows {
-        let _ = writeln!(text, "  {name:width$}  {ty}");
-    }
 }
 
 fn machine(module: &Module, file: &Path) -> Value {

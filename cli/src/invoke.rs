@@ -7,7 +7,7 @@ use std::path::Path;
 
 use lithe::{ExternType, FuncType, Module, Val, ValType};
 
-use crate::output::visible;
+use crate::output::{table, visible};
 use crate::report::{FAILED, Report, USAGE};
 
 /// A call to make.
@@ -65,12 +65,10 @@ pub fn initializes(module: &Module) -> bool {
 
 fn no_entry(module: &Module, file: &Path, invoke: Option<&str>) -> Report {
     let file = file.display();
-    let functions: Vec<String> = module
-        .exports()
-        .into_iter()
-        .filter(|export| matches!(export.ty, ExternType::Func(_)))
-        .map(|export| format!("  {}  {}", visible(&export.name), export.ty))
-        .collect();
+    let exports = module.exports().into_iter();
+    let functions = exports.filter(|export| matches!(export.ty, ExternType::Func(_)));
+    let functions: Vec<(String, String)> =
+        functions.map(|export| (visible(&export.name), export.ty.to_string())).collect();
     let headline = match (invoke, functions.is_empty()) {
         (Some(name), false) => format!("`{file}` exports no function `{name}`; it exports these:"),
         (Some(name), true) => format!("`{file}` exports no function `{name}`, nor any other"),
@@ -79,7 +77,11 @@ fn no_entry(module: &Module, file: &Path, invoke: Option<&str>) -> Report {
         ),
         (None, true) => format!("`{file}` has no `{START}` and exports no functions to --invoke"),
     };
-    Report::new(FAILED, "entry", headline).details(&functions.join("\n"))
+    let names: Vec<&str> = functions.iter().map(|(name, _)| name.as_str()).collect();
+    Report::new(FAILED, "entry", headline)
+        .field("file", file.to_string())
+        .field("functions", names)
+        .details(&table(&functions))
 }
 
 fn arguments(name: &str, ty: &FuncType, words: &[OsString]) -> Result<Vec<Val>, Report> {

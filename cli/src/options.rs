@@ -13,7 +13,7 @@ use lithe::{Dispatch, Engine, Features, StoreLimits};
 
 use crate::command::{self, Early};
 use crate::config;
-use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, Takes, Verb};
+use crate::flags::{self, Flag, GROUPS, Group, Id, Takes, Verb};
 use crate::values::{self, Dir, Expected};
 
 /// How reports are printed.
@@ -118,11 +118,12 @@ impl Options {
                 options.set_keys(row.group, list)?;
             }
         }
-        for flag in FLAGS.iter().filter(|flag| !flag.long.is_empty() && flag.verbs.contains(&verb))
-        {
+        for flag in flags::long(verb).filter(|flag| flag.id != Id::Config) {
             let set = |options: &mut Options, value: &OsStr| {
-                let done = options.set(flag.id, value);
-                done.map_err(|expected| Early::usage(format_args!("--{}: {expected}", flag.long)))
+                options.set(flag.id, value).map_err(|expected| {
+                    let (long, value) = (flag.long, value.display());
+                    Early::usage(format_args!("--{long} {value}: {expected}"))
+                })
             };
             if flag.takes == Takes::Nothing {
                 if matches.get_flag(flag.long) {
@@ -158,30 +159,27 @@ impl Options {
     pub fn set_key(&mut self, group: Group, key: &str, value: &OsStr) -> Result<(), String> {
         let flag = flags::by_key(group, key).filter(|flag| flag.verbs.contains(&self.verb));
         if let Some(flag) = flag {
-            let value = if takes_nothing(flag) || !value.is_empty() {
-                self.set(flag.id, value)
-            } else {
-                Err(format!("expected {key}={}", flag.value_name().unwrap_or("VALUE")))
-            };
-            return value.map_err(|expected| format!("{key}: {expected}"));
+            if value.is_empty() && !takes_nothing(flag) {
+                let name = flag.value_name().unwrap_or("VALUE");
+                return Err(format!("{key}: expected a value, {key}={name}"));
+            }
+            let done = self.set(flag.id, value);
+            return done.map_err(|expected| refused(key, value, &expected));
         }
         if group == Group::Wasm
             && let Ok(set) = Features::by_name(key)
         {
             let preset = Features::PRESETS.iter().any(|(name, _)| *name == key);
-            self.features = match values::switch(value).map_err(|text| format!("{key}: {text}"))? {
-                true if preset => set,
-                true => self.features.union(set),
-                false => self.features.difference(set),
-            };
+            self.features =
+                match values::switch(value).map_err(|text| refused(key, value, &text))? {
+                    true if preset => set,
+                    true => self.features.union(set),
+                    false => self.features.difference(set),
+                };
             return Ok(());
         }
-        let mut known: Vec<&str> = Vec::new();
-        known.extend(
-            flags::keys(group)
-                .filter(|(_, flag)| flag.verbs.contains(&self.verb))
-                .map(|(key, _)| key),
-        );
+        let mine = flags::keys(group).filter(|(_, flag)| flag.verbs.contains(&self.verb));
+        let mut known: Vec<&str> = mine.map(|(key, _)| key).collect();
         if group == Group::Wasm {
             known.extend(Features::PRESETS.iter().chain(Features::ALL).map(|(name, _)| name));
         }
@@ -233,6 +231,14 @@ impl Options {
             }
         }
         Ok(())
+    }
+}
+
+/// A key with its value, and what was expected instead.
+fn refused(key: &str, value: &OsStr, expected: &str) -> String {
+    match value.is_empty() {
+        true => format!("{key}: {expected}"),
+        false => format!("{key}={}: {expected}", value.display()),
     }
 }
 

@@ -32,6 +32,15 @@ pub fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
+/// Columns that names in a table take at most before what stands beside them moves.
+const MAX_NAME: usize = 40;
+
+/// Names with what they stand for, indented, in two columns.
+pub fn table(rows: &[(String, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(MAX_NAME);
+    rows.iter().map(|(name, value)| format!("  {name:width$}  {value}\n")).collect()
+}
+
 /// Text that a module chose, fit to be shown: on one line and without control characters.
 pub fn visible(text: &str) -> String {
     let hidden = |c: char| {

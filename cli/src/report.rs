@@ -98,7 +98,7 @@ impl Report {
             // Writing to a string does not fail, here and below.
             let _ = writeln!(text, "{lead}{}", cause.trim_end().replace('\n', &margin));
         }
-        if !self.0.details.is_empty() {
+        if !self.0.details.trim().is_empty() {
             let _ = writeln!(text, "\n{}", self.0.details.trim_end());
         }
         if !self.0.remarks.is_empty() {

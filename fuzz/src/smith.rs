@@ -56,15 +56,17 @@ pub fn module(u: &mut Unstructured<'_>) -> Result<(Vec<u8>, u64)> {
     Ok((Module::new(config, u)?.to_bytes(), seed))
 }
 
+/// Random bytes to make a module from, of a random length.
+pub fn input(seed: u64) -> Vec<u8> {
+    const LONGEST: u64 = 1 << 12;
+    let mut random = seed;
+    let words = (splitmix(&mut random) % LONGEST).div_ceil(8) as usize;
+    std::iter::repeat_with(|| splitmix(&mut random).to_le_bytes()).take(words).flatten().collect()
+}
+
 /// A module for another engine: no imports, no NaNs and no relaxed operators that it may decide otherwise.
 pub fn module_of_seed(seed: u64) -> Result<Vec<u8>> {
-    /// Bytes that a module is made from.
-    const BYTES: usize = 1 << 12;
-    let mut random = seed;
-    let bytes: Vec<u8> = std::iter::repeat_with(|| splitmix(&mut random).to_le_bytes())
-        .take(BYTES / 8)
-        .flatten()
-        .collect();
+    let bytes = input(seed);
     let mut u = Unstructured::new(&bytes);
     let config = Config {
         max_imports: 0,

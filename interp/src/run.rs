@@ -242,7 +242,11 @@ impl Interpreter {
                 return Err(Outcome::Trap(TrapKind::StackExhausted));
             }
             sp.write_bytes(0, (*header).zero_slots as usize);
-            Ok(())
+            // Calls of the host and first calls come this way; the others look at the signal in their handlers.
+            match (*vm).signal.load(Ordering::Relaxed) {
+                0 => Ok(()),
+                _ => Err(Outcome::Signal),
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use lithe_runtime as rt;
 use lithe_types::{ExternType, GlobalType, MemoryType, TableType, ValType};
 
 use crate::{
-    AsContext, AsContextMut, Error, Func, Result, Val,
+    AsContext, AsContextMut, Error, Func, Result, Val, check,
     raw::{self, Handle, StoreId},
 };
 
@@ -106,6 +106,7 @@ pub struct Memory {
 impl Memory {
     /// A memory of its minimum size, all zero.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
+        check::memory_type(&ty)?;
         let store = store.store_mut();
         Ok(Memory { handle: Handle::new(store.id, store.rt.add_memory(ty)?) })
     }
@@ -130,9 +131,10 @@ impl Memory {
 
     /// Copies bytes from `offset` on into `buffer`.
     pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<()> {
+        let data = self.data(&store)?;
         let source = offset
             .checked_add(buffer.len())
-            .and_then(|end| self.data(&store).ok()?.get(offset..end))
+            .and_then(|end| data.get(offset..end))
             .ok_or_else(|| Error::usage(rt::OutOfBounds.to_string()))?;
         buffer.copy_from_slice(source);
         Ok(())
@@ -175,6 +177,7 @@ impl Table {
     /// A table of its minimum size, every element `init`.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Table> {
         let store = store.store_mut();
+        check::table_type(&ty, store)?;
         let [init, _] = init.to_slots(ValType::Ref(ty.element), store)?;
         Ok(Table { handle: Handle::new(store.id, store.rt.add_table(ty, init)?) })
     }
@@ -234,6 +237,7 @@ impl Global {
     /// A global with this value.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global> {
         let store = store.store_mut();
+        check::value_type(ty.value, store)?;
         let slots = value.to_slots(ty.value, store)?;
         Ok(Global { handle: Handle::new(store.id, store.rt.add_global(ty, slots)) })
     }

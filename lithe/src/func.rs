@@ -13,6 +13,7 @@ use lithe_types::{FuncType, TrapKind, ValType};
 use crate::{
     AsContext, AsContextMut, Caller, Error, IntoFunc, Result, Val, WasmParams, WasmResults,
     backtrace::RawFrame,
+    check,
     raw::{self, Handle},
     store::{HostFunc, StoreInner},
 };
@@ -140,6 +141,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
 
 impl<T> StoreInner<T> {
     pub(crate) fn add_host(&mut self, ty: &FuncType, host: HostFunc<T>) -> Result<Func> {
+        check::func_type(ty, self)?;
         let ty = self.rt.register_func(ty)?;
         let index = self.hosts.len() as u32;
         self.hosts.push(host);

@@ -84,6 +84,7 @@ compile_error!(
 );
 
 mod backtrace;
+mod check;
 mod engine;
 mod entities;
 mod error;

@@ -48,9 +48,10 @@ impl<T: 'static> Linker<T> {
 
     fn insert(&mut self, module: &str, name: &str, definition: Definition<T>) -> Result<&mut Self> {
         let names = self.definitions.entry(module.into()).or_default();
-        if names.insert(name.into(), definition).is_some() && !self.shadowing {
+        if names.contains_key(name) && !self.shadowing {
             return Err(Error::usage(format!("{module}.{name} is defined twice")));
         }
+        names.insert(name.into(), definition);
         Ok(self)
     }
 
@@ -174,6 +175,9 @@ impl<T: 'static> Linker<T> {
         let store = store.store_mut();
         if !self.engine.same(&module.engine) {
             return Err(Error::usage("the module belongs to another engine than the linker"));
+        }
+        if !store.engine.same(&module.engine) {
+            return Err(Error::usage("the module belongs to another engine than the store"));
         }
         let (mut entities, mut missing) = (Vec::new(), Vec::new());
         for (i, import) in module.code.module().imports.iter().enumerate() {

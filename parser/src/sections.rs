@@ -15,12 +15,19 @@ use crate::{
 
 type Result<T> = core::result::Result<T, Error>;
 
+/// What every module begins with.
+const MAGIC: &[u8] = b"\0asm";
+
 /// Decodes a module's bytes into tables.
 pub fn parse(bytes: impl Into<Bytes>) -> Result<Module> {
     let bytes = bytes.into();
     if bytes.len() > limits::MODULE_BYTES {
         let message = format!("the module is larger than {} bytes", limits::MODULE_BYTES);
         return Err(Error::new(ErrorKind::TooLarge, 0, message));
+    }
+    if !bytes.starts_with(MAGIC) {
+        let message = "magic header not detected: a module begins with the bytes 00 61 73 6d";
+        return Err(Error::new(ErrorKind::Malformed, 0, message));
     }
     let mut module = Module {
         bytes: Bytes::Owned(vec![]),

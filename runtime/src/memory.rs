@@ -43,7 +43,9 @@ impl Memory {
         if min > cap {
             return Err(LimitError::size("a memory", min, cap, "bytes"));
         }
-        let address_space = if ty.is64 { u128::from(u64::MAX) } else { 1 << 32 };
+        // A size in pages fits the address type, so one-byte pages do not reach the end of the address space.
+        let address_space =
+            if ty.is64 { u128::from(u64::MAX) } else { bytes(u32::MAX.into()).min(1 << 32) };
         let max = ty.limits.max.map_or(address_space, bytes).min(address_space).min(cap);
         let mut memory = Memory {
             base: NonNull::dangling().as_ptr(),

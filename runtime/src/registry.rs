@@ -60,6 +60,16 @@ impl Registry {
         self.0.with(|registry| registry.intern(key))
     }
 
+    /// Whether every reference in `ty` is to a registered type.
+    pub fn knows(&self, ty: ValType) -> bool {
+        match ty {
+            ValType::Ref(RefType { heap: HeapType::Concrete(id), .. }) => {
+                self.0.with(|registry| (id as usize) < registry.types.len())
+            }
+            _ => true,
+        }
+    }
+
     /// The function type with this id; empty when it is not a function type.
     pub fn signature(&self, id: u32) -> Shared<FuncType> {
         self.0.with(|registry| registry.types[id as usize].signature.clone())

@@ -3,8 +3,8 @@
 //! ```text
 //! house      the one table of crates: arrows, outside dependencies, no_std, unsafe
 //! workspace  what cargo and the file system say about the workspace
-//! deps, unsafety, lines, sizes, handlers    one check each
-//! rust       source text to words, for counting `unsafe`
+//! deps, unsafety, lines, limits, sizes, handlers    one check each
+//! rust       source text to words, without comments and literals
 //! ```
 //!
 //! Invariant: a check changes nothing but build output, and returns every problem it found, not the first.
@@ -15,6 +15,7 @@ use std::process::ExitCode;
 mod deps;
 mod handlers;
 mod house;
+mod limits;
 mod lines;
 mod rust;
 mod sizes;
@@ -45,6 +46,12 @@ const CHECKS: &[Check] = &[
         name: "unsafe",
         about: "unsafe code is where it may be, and no more of it than docs/unsafe.md says",
         run: unsafety::check,
+        cheap: true,
+    },
+    Check {
+        name: "limits",
+        about: "docs/limits.md names the limits that exist",
+        run: limits::check,
         cheap: true,
     },
     Check { name: "lines", about: "no source file is too long", run: lines::check, cheap: true },

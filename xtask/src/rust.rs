@@ -1,4 +1,4 @@
-//! Rust source text to words and punctuation, without comments and literals. `unsafety` counts on it.
+//! Rust source text to words and punctuation, without comments and literals. `unsafety` and `limits` search it.
 //! Invariant: whatever the text is, the result is some list of words; nothing here fails.
 
 /// The words and the other visible characters of `text`, in order. Comments, strings, characters and the

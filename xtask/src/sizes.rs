@@ -7,8 +7,9 @@ use crate::{
     workspace::{Workspace, run},
 };
 
-/// Bytes that the stripped command may have while it contains no compiler.
-const BUDGET: u64 = 2_000_000;
+/// Bytes that the stripped command may have while it contains no compiler. The aim is 2 MB; RATIONALE.md says
+/// what stands in the way.
+const BUDGET: u64 = 3_200_000;
 
 /// Sections smaller than this are added up.
 const SHOWN: u64 = 10_000;

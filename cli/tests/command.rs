@@ -1,0 +1,140 @@
+//! What golden sessions cannot show: files, pipes, and time.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn lithe() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lithe"));
+    command.stdin(Stdio::null()).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+/// A directory of its own for one test, removed at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(test: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("lithe-cli-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a scratch directory");
+        Scratch(path)
+    }
+
+    fn grant(&self, rest: &str) -> String {
+        format!("{}::{rest}", self.0.display())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_documentation_is_up_to_date() {
+    let shown = lithe().arg("--help-markdown").output().expect("lithe runs");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
+    let written = fs::read_to_string(&file).expect("docs/cli.md");
+    assert!(
+        String::from_utf8_lossy(&shown.stdout) == written,
+        "docs/cli.md is old; write it anew with `cargo run -- --help-markdown > docs/cli.md`"
+    );
+}
+
+#[test]
+fn every_shell_has_completions() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = lithe().args(["completions", shell]).output().expect("lithe runs");
+        let text = String::from_utf8_lossy(&script.stdout);
+        assert!(script.status.success() && text.contains("show-grants"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_bug() {
+    for args in [&["inspect", "tests/guests/math.wat"][..], &["completions", "bash"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = lithe().args(args).stdout(writer).output().expect("lithe runs");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(output.stderr.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn read_only_is_read_only() {
+    let scratch = Scratch::new("read-only");
+    let created = scratch.0.join("created");
+    let create = |grant: &str| {
+        let guest = ["--dir", &scratch.grant(grant), "tests/guests/create.wat"].map(String::from);
+        lithe().args(guest).status().expect("lithe runs").code()
+    };
+    assert_eq!(create("/::ro"), Some(69));
+    assert!(!created.exists());
+    assert_eq!(create("/"), Some(0));
+    assert!(created.exists());
+}
+
+#[test]
+fn a_guest_that_truncates_its_own_file_runs_on() {
+    let scratch = Scratch::new("self");
+    let module = scratch.0.join("self.wasm");
+    fs::copy("tests/guests/selfwrite.wat", &module).expect("a copy");
+    let run = lithe().arg("--dir").arg(scratch.grant("/")).arg(&module).status();
+    assert_eq!(run.expect("lithe runs").code(), Some(42));
+    assert_eq!(fs::metadata(&module).expect("the module").len(), 0);
+}
+
+#[test]
+fn nobody_reading_does_not_hold_up_the_time_limit() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let start = Instant::now();
+    let guest = ["--timeout", "100ms", "tests/guests/flood.wat"];
+    let output = lithe().args(guest).stdout(writer).output().expect("lithe runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(134), "{text}");
+    assert!(text.contains("wasm trap: interrupt"), "{text}");
+    assert!(start.elapsed() < Duration::from_secs(2));
+    drop(reader);
+}
+
+#[test]
+fn a_module_comes_from_standard_input() {
+    let module = fs::File::open("tests/guests/exit.wat").expect("the guest");
+    let status = lithe().arg("-").stdin(module).status().expect("lithe runs");
+    assert_eq!(status.code(), Some(7));
+}
+
+#[test]
+fn hostile_bytes_are_refused_in_a_sentence() {
+    let scratch = Scratch::new("hostile");
+    let file = scratch.0.join("module.wasm");
+    let module = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x04\x01\x02\0\x0b";
+    for cut in 0..module.len() {
+        fs::write(&file, &module[..cut]).expect("a file");
+        let output = lithe().arg(&file).output().expect("lithe runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{cut}: {text}");
+        assert!(text.starts_with("Error: ") && text.contains("module.wasm"), "{cut}: {text}");
+    }
+}
+
+#[test]
+fn the_time_limit_is_kept() {
+    let start = Instant::now();
+    let mut child = lithe()
+        .args(["--timeout", "200ms", "tests/guests/loop.wat"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("lithe runs");
+    let mut text = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut text).expect("text");
+    assert_eq!(child.wait().expect("an end").code(), Some(134), "{text}");
+    let elapsed = start.elapsed();
+    assert!(elapsed >= Duration::from_millis(200), "{elapsed:?}");
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+}

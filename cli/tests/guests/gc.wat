@@ -1,0 +1,4 @@
+;; Needs a feature that this version does not execute.
+(module
+  (type $pair (struct (field i32) (field i32)))
+  (func (export "_start") (drop (struct.new_default $pair))))
