@@ -59,8 +59,7 @@ fn main() {
             if early.code == 0 {
                 say(&early.text)
             } else {
-                output::complain(&early.text);
-                early.code.into()
+                fail(&early)
             }
         }
     };
@@ -69,13 +68,19 @@ fn main() {
 
 /// Prints a text that was asked for.
 fn say(text: &str) -> i32 {
-    match output::print(text) {
+    match output::print(&format!("{}\n", text.trim_end())) {
         Ok(()) => 0,
         Err(error) => {
             output::complain(&format!("Error: {error:#}\n"));
             FAILED.into()
         }
     }
+}
+
+/// Prints why nothing was done.
+fn fail(early: &Early) -> i32 {
+    output::complain(&format!("{}\n", early.text.trim_end()));
+    early.code.into()
 }
 
 /// From arguments to options; `run` is the verb when none is given.
@@ -122,9 +127,6 @@ fn completions(options: &Options) -> i32 {
     let shell = options.operands.first().and_then(|shell| shell.to_str()).unwrap_or_default();
     match command::completions(shell) {
         Ok(script) => say(&script),
-        Err(early) => {
-            output::complain(&early.text);
-            early.code.into()
-        }
+        Err(early) => fail(&early),
     }
 }

@@ -20,6 +20,9 @@ pub const BUG: u8 = 70;
 /// The exit code of a trap, as of a process that was aborted.
 pub const TRAP: u8 = 134;
 
+/// Characters of a line that are shown, where a module or its text has a say in it.
+const MAX_COLUMNS: usize = 240;
+
 /// An error that is ready to be shown. One pointer wide.
 #[derive(Debug)]
 pub struct Report(Box<Inner>);
@@ -139,7 +142,12 @@ pub fn failed(error: &anyhow::Error) -> Report {
 pub fn load(path: &Path, error: &Error) -> Report {
     let file = path.display();
     let message = error.to_string().replace("<anon>", &file.to_string());
-    let message: Vec<String> = message.lines().map(visible).collect();
+    // An excerpt of text marks a column, so a tab must stay one character.
+    let line = |line: &str| -> String {
+        let line: String = line.chars().take(MAX_COLUMNS).collect();
+        visible(&line.replace('\t', " "))
+    };
+    let message: Vec<String> = message.lines().map(line).collect();
     let message = message.join("\n");
     let (kind, headline, hint) = match error.kind() {
         ErrorKind::Component => {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -100,6 +102,93 @@ fn nobody_reading_does_not_hold_up_the_time_limit() {
     assert!(text.contains("wasm trap: interrupt"), "{text}");
     assert!(start.elapsed() < Duration::from_secs(2));
     drop(reader);
+}
+
+/// What the guest says to whoever connects.
+fn greeting(address: SocketAddr) -> String {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match TcpStream::connect(address) {
+            Ok(mut stream) => {
+                let mut text = String::new();
+                stream.read_to_string(&mut text).expect("a greeting");
+                return text;
+            }
+            Err(error) => assert!(Instant::now() < deadline, "{address}: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_guest_serves_on_an_address() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = free.local_addr().expect("an address");
+    drop(free);
+    let listen = format!("tcplisten={address}");
+    let guest = ["--timeout", "20s", "-S", &listen, "tests/guests/accept.wat"];
+    let mut child = lithe().args(guest).spawn().expect("lithe runs");
+    assert_eq!(greeting(address), "hello\n");
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
+fn a_guest_serves_on_a_socket_that_was_passed() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    // The shell becomes lithe, so that the process id is right, with the socket as descriptor 3.
+    let script = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null";
+    let mut child = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_lithe")])
+        .args(["--timeout", "20s", "-S", "listenfd", "tests/guests/accept.wat"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(OwnedFd::from(listener))
+        .spawn()
+        .expect("lithe runs");
+    assert_eq!(greeting(address), "hello\n");
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
+fn the_environment_is_passed_on_only_when_asked() {
+    let guest = |flags: &[&str]| {
+        let mut command = lithe();
+        command.env_clear().env("SECRET", "s").env("OTHER", "o").args(flags);
+        let output = command.arg("tests/guests/args.wat").output().expect("lithe runs");
+        let mut lines: Vec<String> =
+            String::from_utf8_lossy(&output.stdout).lines().map(String::from).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(guest(&[]), ["args.wat"]);
+    assert_eq!(guest(&["--env", "OTHER"]), ["OTHER=o", "args.wat"]);
+    assert_eq!(
+        guest(&["-S", "inherit-env", "--env", "OTHER=mine"]),
+        ["OTHER=mine", "SECRET=s", "args.wat"]
+    );
+}
+
+#[test]
+fn the_source_of_a_trap_is_shown_only_if_it_is_source() {
+    let scratch = Scratch::new("excerpt");
+    let trap = fs::read("../examples/trap.wasm").expect("the example");
+    let run = |name: &str, text: &str| {
+        // The example names its source `trap.c`; another name of the same length takes its place.
+        let mut module = trap.clone();
+        for at in 0..module.len() - 6 {
+            if &module[at..at + 6] == b"trap.c" {
+                module[at..at + 6].copy_from_slice(name.as_bytes());
+            }
+        }
+        fs::write(scratch.0.join("module.wasm"), module).expect("a module");
+        fs::write(scratch.0.join(name), text).expect("a source");
+        let output = lithe().arg(scratch.0.join("module.wasm")).output().expect("lithe runs");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let source = "a secret\n".repeat(40);
+    assert!(run("trap.c", &source).contains("a secret"));
+    assert!(!run("id_rsa", &source).contains("a secret"));
+    assert!(!run("trap.c", "too short\n").contains("too short"));
 }
 
 #[test]

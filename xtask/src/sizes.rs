@@ -7,9 +7,11 @@ use crate::{
     workspace::{Workspace, run},
 };
 
-/// Bytes that the stripped command may have while it contains no compiler. The aim is 2 MB; RATIONALE.md says
-/// what stands in the way.
+/// Bytes that the stripped command may have while it contains no compiler; above them the check fails.
 const BUDGET: u64 = 3_200_000;
+
+/// Bytes that it should have. RATIONALE.md says what stands in the way.
+const AIM: u64 = 2_000_000;
 
 /// Sections smaller than this are added up.
 const SHOWN: u64 = 10_000;
@@ -32,11 +34,20 @@ pub fn check(workspace: &Workspace) -> Outcome {
     }
     println!("{:<18} {rest:>10}", "smaller sections");
     println!("{:<18} {bytes:>10}  of {BUDGET}", "file");
-    let excess = bytes > BUDGET;
-    Ok(excess
-        .then(|| format!("{} has {bytes} bytes, the budget is {BUDGET}", path.display()))
-        .into_iter()
-        .collect())
+    if bytes > AIM {
+        println!("note: the aim of {AIM} bytes is missed by {}", bytes - AIM);
+    }
+    let mut problems = Vec::new();
+    if bytes > BUDGET {
+        problems.push(format!("{} has {bytes} bytes, the budget is {BUDGET}", path.display()));
+    }
+    if !run(Command::new("nm").arg("--quiet").arg(&path))?.is_empty() {
+        problems.push(format!(
+            "{} is not stripped; a profile of the package lithe-cli needs `strip` of its own",
+            path.display()
+        ));
+    }
+    Ok(problems)
 }
 
 /// Names and sizes of the sections that are loaded, from the output of `size -A`.

@@ -1,7 +1,7 @@
 //! Random valid programs that mostly end. The shape of the operand stack is as random as everything else:
 //! values wait there while locals are written, blocks open and branches leave.
 
-use crate::ops::{LOADS, OPS, STORES};
+use crate::ops::{LOADS, OPS, Op, STORES};
 use crate::program::{Func, Node, Program, Sig, Ty};
 
 /// Functions of a program. Each calls only those before it.
@@ -158,14 +158,21 @@ impl Function<'_> {
         self.random.pick(&fits)
     }
 
+    /// An operator that fits. Those that may trap are rare, so that most calls return.
+    fn operator(&mut self, fits: impl Fn(&Op) -> bool) -> usize {
+        let traps = self.random.one_in(100);
+        let all: Vec<usize> =
+            (0..OPS.len()).filter(|i| fits(&OPS[*i]) && (traps || !OPS[*i].divides())).collect();
+        self.random.pick(&all)
+    }
+
     /// Pushes a value of this type.
     fn supply(&mut self, out: &mut Sequence, ty: Ty) {
         let node = match self.random.below(8) {
             0 | 1 => Node::Const(ty, self.random.value(ty)),
             2 => Node::GlobalGet(Ty::ALL.iter().position(|t| *t == ty).unwrap_or(0)),
             3 => {
-                let all: Vec<usize> = (0..OPS.len()).filter(|i| OPS[*i].result == ty).collect();
-                let op = self.random.pick(&all);
+                let op = self.operator(|op| op.result == ty);
                 // Operands of one place only, so that this ends.
                 for param in OPS[op].params {
                     let local = self.local(*param);
@@ -228,7 +235,7 @@ impl Function<'_> {
             }
             5..=8 if !out.stack.is_empty() => self.consume(out),
             9..=15 => {
-                let op = self.random.below(OPS.len() as u64);
+                let op = self.operator(|_| true);
                 self.take(out, OPS[op].params);
                 out.push(Node::Op(op), OPS[op].result);
             }
@@ -291,25 +298,30 @@ impl Function<'_> {
     /// An address, mostly within the memory; often a sum.
     fn address(&mut self, out: &mut Sequence) {
         self.supply(out, Ty::I32);
-        if !self.random.one_in(8) {
+        if !self.random.one_in(60) {
             out.nodes.push(Node::Const(Ty::I32, 0xfff));
             out.nodes.push(op("i32.and"));
         }
         if self.random.one_in(2) {
-            let small = self.random.next() % 0x2000;
-            match self.random.below(3) {
-                0 => out.nodes.push(Node::Const(Ty::I32, u128::from(small))),
-                _ => {
-                    let local = self.local(Ty::I32);
-                    out.nodes.push(Node::LocalGet(local));
+            let small = u128::from(self.random.next() % 0x2000);
+            let summand = match self.random.below(24) {
+                0 => Node::LocalGet(self.local(Ty::I32)),
+                1..=9 => {
+                    // A counter is small.
+                    Node::LocalGet(self.locals.len() + 2 * self.random.below(DEPTH as u64))
                 }
-            }
+                _ => Node::Const(Ty::I32, small),
+            };
+            out.nodes.push(summand);
             out.nodes.push(op("i32.add"));
         }
     }
 
     fn offset(&mut self) -> u32 {
-        self.random.pick(&[0, 0, 1, 8, 0x7ff0, 0xffff, 0x1_0000, 0xffff_ffff])
+        match self.random.one_in(40) {
+            true => self.random.pick(&[0xffff, 0x1_0000, 0x8000_0000, 0xffff_ffff]),
+            false => self.random.pick(&[0, 1, 8, 0x7ff0]),
+        }
     }
 
     fn signature(&mut self, out: &Sequence) -> Sig {
@@ -467,7 +479,8 @@ impl Function<'_> {
                     });
                 }
             }
-            _ => out.nodes.push(Node::Unreachable),
+            _ if self.random.one_in(4) => out.nodes.push(Node::Unreachable),
+            _ => return false,
         }
         true
     }

@@ -13,7 +13,7 @@ use evaluate::{Machine, Stop};
 use program::{Program, Ty};
 
 /// How many programs are run unless asked otherwise.
-const PROGRAMS: u64 = 400;
+const PROGRAMS: u64 = 150;
 /// Calls of each function of a program.
 const CALLS: usize = 4;
 /// More fuel than the evaluator has steps.

@@ -11,6 +11,11 @@ pub struct Op {
 }
 
 impl Op {
+    /// Whether it may trap.
+    pub fn divides(&self) -> bool {
+        self.name.contains("div") || self.name.contains("rem")
+    }
+
     /// Whether branches may fuse with it.
     pub fn is_comparison(&self) -> bool {
         let (_, name) = self.name.split_once('.').unwrap_or_default();
