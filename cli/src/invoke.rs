@@ -13,8 +13,8 @@ use crate::report::{FAILED, Report, USAGE};
 /// A call to make.
 #[derive(Debug)]
 pub struct Entry {
-    /// The export.
-    pub name: String,
+    /// The export; `None` when the start function was all there is.
+    pub name: Option<String>,
     /// The arguments.
     pub args: Vec<Val>,
     /// How many values come back.
@@ -38,6 +38,11 @@ pub fn entry(
     words: &[OsString],
 ) -> Result<Entry, Report> {
     let name = invoke.unwrap_or(START);
+    if invoke.is_none() && module.export_type(START).is_none() && module.has_start() {
+        // Instantiating runs all that there is to run.
+        let (args, stage) = (Vec::new(), String::new());
+        return Ok(Entry { name: None, args, results: 0, stage, initialize: false });
+    }
     let Some(ExternType::Func(ty)) = module.export_type(name) else {
         return Err(no_entry(module, file, invoke));
     };
@@ -55,7 +60,7 @@ pub fn entry(
             return Err(Report::new(FAILED, "entry", headline));
         }
     };
-    Ok(Entry { name: name.into(), args, results: ty.results.len(), stage, initialize })
+    Ok(Entry { name: Some(name.into()), args, results: ty.results.len(), stage, initialize })
 }
 
 /// Whether a module has an initialization to call after instantiation.

@@ -58,7 +58,7 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     }
     let ctx = Ctx::new(grants).map_err(|error| Report::new(FAILED, "grants", error.to_string()))?;
     let counts = options.stats.then(|| vec![0; p1::FUNCTIONS.len()]);
-    let host = Host { ctx, counts, trace: options.trace, watch: None };
+    let host = Host { ctx, counts, trace: options.trace.then(String::new), watch: None };
     let mut store = Store::new(&engine, host);
     store.set_limits(options.limits);
     if let Some(fuel) = options.fuel {
@@ -67,7 +67,7 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     let mut linker = Linker::new(&engine);
     let wants = wants_wasi(&module) || preloads.iter().any(|(_, _, module)| wants_wasi(module));
     if options.wasi && wants {
-        host::define(&mut linker).map_err(|error| other(&error))?;
+        lithe_wasi::add_to_linker(&mut linker).map_err(|error| other(&error))?;
     }
 
     let loaded = clock.map(|clock| clock.elapsed());
@@ -124,10 +124,11 @@ impl Run<'_> {
         if self.entry.initialize {
             self.initialize(file, instance)?;
         }
+        let Some(name) = self.entry.name.clone() else { return Ok(Vec::new()) };
         let stage = self.entry.stage.clone();
         self.enter(&stage);
         let mut results = vec![Val::I32(0); self.entry.results];
-        let func = instance.func(&self.store, &self.entry.name);
+        let func = instance.func(&self.store, &name);
         let called =
             func.and_then(|func| func.call(&mut self.store, &self.entry.args, &mut results));
         called.map_err(|error| self.failure(file, stage, error))?;

@@ -2,18 +2,13 @@
 //! result. Called by `host`. Invariant: a line is written at once, after the call, so lines of the guest's
 //! own standard error stand between whole lines.
 
-use lithe_wasi::p1::{Function, Stop, Trace};
-use lithe_wasi::{Errno, GuestMemory};
+use lithe_wasi::Errno;
+use lithe_wasi::p1::Stop;
 
 use crate::output::complain;
 
-/// The call, as it is before it happens: the guest may change what paths it names.
-pub fn call(function: &Function, args: &[u64], memory: &GuestMemory<'_>) -> String {
-    Trace { function, args, memory }.to_string()
-}
-
 /// Prints a call with its result.
-pub fn print(call: String, result: Result<Errno, Stop>) {
+pub fn print(call: &str, result: Result<Errno, Stop>) {
     let result = match result {
         Ok(Errno::Success) => Errno::Success.name().into(),
         Ok(errno) => format!("{} ({errno})", errno.name()),

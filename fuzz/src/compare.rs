@@ -151,8 +151,7 @@ pub fn compare(bytes: &[u8], seed: u64) -> bool {
     let all = first.steps.len();
     // Without fuel only as many steps are safe as ended with fuel.
     let safe = first.steps.iter().take_while(|(end, _)| !end.is(TrapKind::OutOfFuel)).count();
-    for (fuel, dispatch, steps) in
-        [(true, Dispatch::Loop, all), (false, Dispatch::Threaded, safe)]
+    for (fuel, dispatch, steps) in [(true, Dispatch::Loop, all), (false, Dispatch::Threaded, safe)]
     {
         if steps == 0 {
             continue;
@@ -336,7 +335,11 @@ fn same_state(a: &Run, b: &Run) {
             (Extern::Global(x), Extern::Global(y)) => {
                 let (x, y) = (x.get(&a.store), y.get(&b.store));
                 let x = Seen::new(&a.store, &x.expect("own store"));
-                assert_eq!(x, Seen::new(&b.store, &y.expect("own store")), "export {index}: global");
+                assert_eq!(
+                    x,
+                    Seen::new(&b.store, &y.expect("own store")),
+                    "export {index}: global"
+                );
             }
             (Extern::Table(x), Extern::Table(y)) => {
                 let elements = |run: &Run, table: Table| -> Vec<Seen> {

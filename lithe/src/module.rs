@@ -129,6 +129,11 @@ impl Module {
         }
     }
 
+    /// Whether instantiating the module runs a start function.
+    pub fn has_start(&self) -> bool {
+        self.code.module().start.is_some()
+    }
+
     /// The type of the export called `name`.
     pub fn export_type(&self, name: &str) -> Option<ExternType> {
         let export = self.code.module().exports.iter().find(|export| export.name == name)?;

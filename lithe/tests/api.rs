@@ -7,10 +7,10 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use lithe::{
-    AsContext, Caller, Config, Dispatch, Engine, Error, ErrorKind, Extern, ExternRef, ExternType,
-    Func, FuncType, Global, GlobalType, HeapType, Instance, InterruptHandle, Limits, Linker,
-    Memory, MemoryType, Module, RefType, Result, Store, StoreLimits, Table, TableType, Trap,
-    TrapKind, TypedFunc, Val, ValType,
+    Caller, Config, Dispatch, Engine, Error, ErrorKind, Extern, ExternRef, ExternType, Func,
+    FuncType, Global, GlobalType, HeapType, Instance, InterruptHandle, Limits, Linker, Memory,
+    MemoryType, Module, RefType, Result, Store, StoreLimits, Table, TableType, Trap, TrapKind,
+    TypedFunc, Val, ValType,
 };
 
 const BOTH: [Dispatch; 2] = [Dispatch::Threaded, Dispatch::Loop];

@@ -171,8 +171,8 @@ impl Module {
                 let message = format!("malformed section id: {id}");
                 return Err(Error::new(ErrorKind::Malformed, range.start, message));
             }
-            other => {
-                let message = format!("unexpected section in a module: {other:?}");
+            _ => {
+                let message = "a module holds a section that only components have";
                 return Err(Error::new(ErrorKind::Malformed, 0, message));
             }
         }

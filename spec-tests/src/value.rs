@@ -191,7 +191,14 @@ fn show_pattern(pattern: &WastRetCore<'_>) -> String {
         WastRetCore::Either(patterns) => {
             patterns.iter().map(show_pattern).collect::<Vec<_>>().join(" or ")
         }
-        other => format!("{other:?}"),
+        WastRetCore::RefExtern(None) => "an external reference".into(),
+        WastRetCore::RefFunc(_) => "a function".into(),
+        WastRetCore::RefHost(number) => format!("the host value {number} as `anyref`"),
+        WastRetCore::RefAny => "a reference to anything".into(),
+        WastRetCore::RefEq => "a reference that can be compared".into(),
+        WastRetCore::RefArray => "an array".into(),
+        WastRetCore::RefStruct => "a struct".into(),
+        WastRetCore::RefI31 | WastRetCore::RefI31Shared => "an `i31` reference".into(),
     }
 }
 

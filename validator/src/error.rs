@@ -43,9 +43,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.func {
-            Some(func) => write!(f, "function {func}: ")?,
-            None => {}
+        if let Some(func) = self.0.func {
+            write!(f, "function {func}: ")?;
         }
         write!(f, "{} (at offset {:#x})", self.0.message, self.0.offset)
     }

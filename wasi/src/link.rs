@@ -8,19 +8,19 @@ use crate::{
     p1::{self, Function, ParamType, Trace},
 };
 
-/// Store data that holds a WASI context.
+/// Store data that holds a WASI context. Calls are told apart by their index in [`p1::FUNCTIONS`].
 pub trait WasiView {
     /// The context.
     fn wasi(&mut self) -> &mut Ctx;
 
     /// Called before a function runs.
-    fn before(&mut self, call: &Trace<'_>) {
-        let _ = call;
+    fn before(&mut self, index: usize, call: &Trace<'_>) {
+        let _ = (index, call);
     }
 
     /// Called after a function ran.
-    fn after(&mut self, function: &'static Function, result: &Result<Errno, Stop>) {
-        let _ = (function, result);
+    fn after(&mut self, index: usize, result: Result<Errno, Stop>) {
+        let _ = (index, result);
     }
 }
 
@@ -32,36 +32,38 @@ impl WasiView for Ctx {
 
 /// Defines every function of preview 1 under its module name.
 pub fn add_to_linker<T: WasiView + 'static>(linker: &mut Linker<T>) -> Result<()> {
-    for function in p1::FUNCTIONS {
-        let params = function.params.iter().map(|param| match param.kind.ty() {
-            ParamType::I32 => ValType::I32,
-            ParamType::I64 => ValType::I64,
-        });
-        let results = function.has_result().then_some(ValType::I32);
-        let ty = FuncType::new(params, results);
-        linker.func_raw(p1::MODULE, function.name, ty, move |caller, slots| {
-            call(caller, function, slots)
+    for (index, function) in p1::FUNCTIONS.iter().enumerate() {
+        linker.func_raw(p1::MODULE, function.name, ty(function), move |caller, slots| {
+            call(caller, index, function, slots)
         })?;
     }
     Ok(())
 }
 
+fn ty(function: &Function) -> FuncType {
+    let params = function.params.iter().map(|param| match param.kind.ty() {
+        ParamType::I32 => ValType::I32,
+        ParamType::I64 => ValType::I64,
+    });
+    FuncType::new(params, function.has_result().then_some(ValType::I32))
+}
+
 fn call<T: WasiView>(
     mut caller: Caller<'_, T>,
-    function: &'static Function,
+    index: usize,
+    function: &Function,
     slots: &mut [u64],
 ) -> Result<()> {
-    let args = slots.get(..function.params.len()).unwrap_or(slots);
-    let Some((bytes, data)) = caller.memory_and_data("memory") else {
-        return Err(Error::host(format!(
-            "{} needs the guest's memory, but the calling module exports none as `memory`",
-            function.name
-        )));
+    // A guest without a memory may still exit or yield; pointers are out of bounds for it.
+    let (bytes, data) = match caller.memory_and_data("memory") {
+        Some(both) => both,
+        None => (&mut [][..], caller.data_mut()),
     };
     let mut memory = GuestMemory::new(bytes);
-    data.before(&Trace { function, args, memory: &memory });
+    let args = slots.get(..function.params.len()).unwrap_or(slots);
+    data.before(index, &Trace { function, args, memory: &memory });
     let result = p1::call(data.wasi(), &mut memory, function, args);
-    data.after(function, &result);
+    data.after(index, result);
     match result {
         Ok(errno) => {
             if let Some(slot) = slots.first_mut().filter(|_| function.has_result()) {
@@ -70,7 +72,7 @@ fn call<T: WasiView>(
             Ok(())
         }
         Err(Stop::Exit(status)) => Err(Error::exit(status)),
-        Err(Stop::Trap(message)) => Err(Error::host(format!("{}: {message}", function.name))),
+        Err(Stop::Trap(message)) => Err(Error::host(message)),
         Err(Stop::Deadline) => Err(Error::trap_of(TrapKind::Interrupt)),
     }
 }

@@ -147,7 +147,7 @@ impl Function<'_> {
         let Some(ty) = out.stack.pop() else { return };
         out.nodes.push(match self.random.below(4) {
             0 => Node::Drop,
-            1 => Node::GlobalSet(Ty::ALL.iter().position(|t| *t == ty).unwrap_or(0)),
+            1 => Node::GlobalSet(ty as usize),
             _ => Node::LocalSet(self.local(ty)),
         });
     }
@@ -170,7 +170,7 @@ impl Function<'_> {
     fn supply(&mut self, out: &mut Sequence, ty: Ty) {
         let node = match self.random.below(8) {
             0 | 1 => Node::Const(ty, self.random.value(ty)),
-            2 => Node::GlobalGet(Ty::ALL.iter().position(|t| *t == ty).unwrap_or(0)),
+            2 => Node::GlobalGet(ty as usize),
             3 => {
                 let op = self.operator(|op| op.result == ty);
                 // Operands of one place only, so that this ends.
@@ -211,8 +211,7 @@ impl Function<'_> {
         if self.random.one_in(3) {
             self.supply(out, Ty::I32);
         } else {
-            let compares: Vec<usize> = (0..OPS.len()).filter(|i| OPS[*i].is_comparison()).collect();
-            let op = self.random.pick(&compares);
+            let op = self.operator(Op::is_comparison);
             for ty in OPS[op].params {
                 self.supply(out, *ty);
             }

@@ -93,7 +93,6 @@ ops! {
     "i32.div_u" (I32 I32) I32 |a b| divide!(a, b, u32, u32, checked_div);
     "i32.rem_u" (I32 I32) I32 |a b| divide!(a, b, u32, u32, checked_rem);
     "i32.eqz" (I32) I32 |a| int!(a u32 a == 0);
-    "i32.eqz" (I32) I32 |a| int!(a u32 a == 0);
     "i32.eq" (I32 I32) I32 |a b| int!(a b u32 a == b);
     "i32.ne" (I32 I32) I32 |a b| int!(a b u32 a != b);
     "i32.lt_s" (I32 I32) I32 |a b| int!(a b i32 a < b);

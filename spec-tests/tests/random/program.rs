@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::ops::{LOADS, OPS, STORES};
 
-/// The types that programs use.
+/// The types that programs use; the number of a type is the index of its global.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ty {
     I32,

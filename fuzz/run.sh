@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Builds a fuzz target with the nightly compiler, without cargo-fuzz, and runs it.
+#
+#     fuzz/run.sh TARGET [SECONDS]   decode or run, 60 seconds; prints executions and executions per second
+#     fuzz/run.sh TARGET FILE        once, on one input
+#     fuzz/run.sh TARGET minimize    makes the corpus again from what it and the last runs found, small
+#
+# What runs find goes to fuzz/target/found/TARGET, what crashes to fuzz/artifacts/TARGET. SANITIZER=none is faster
+# and sees less; FUZZ_RUSTFLAGS adds flags, such as `--cfg lithe_fault`.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+target=${1:?usage: fuzz/run.sh decode|run [SECONDS|FILE|minimize]}
+what=${2:-60}
+case $target in
+    decode) longest=1200 ;;
+    run) longest=4096 ;;
+    *) echo "run.sh: there is no target $target, only decode and run" >&2; exit 2 ;;
+esac
+corpus_bytes=200000
+
+flags=(
+    -Cpasses=sancov-module
+    -Cllvm-args=-sanitizer-coverage-level=4
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+    -Cllvm-args=-sanitizer-coverage-pc-table
+    --cfg fuzzing
+)
+[ "${SANITIZER:-address}" = none ] || flags+=("-Zsanitizer=${SANITIZER:-address}")
+host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+# With --target, build scripts are compiled without the flags.
+RUSTFLAGS="${flags[*]} ${FUZZ_RUSTFLAGS:-}" cargo +nightly build --release --target "$host" --bin "$target"
+build=${CARGO_TARGET_DIR:-target}
+binary=$build/$host/release/$target
+found=$build/found/$target artifacts=artifacts/$target corpus=corpus/$target
+mkdir -p "$found" "$artifacts" "$corpus"
+options=(-max_len=$longest -len_control=0 -timeout=25 -rss_limit_mb=2500 -artifact_prefix="$artifacts/")
+
+if [ -f "$what" ]; then
+    exec "$binary" "${options[@]}" "$what"
+elif [ "$what" = minimize ]; then
+    all=$(mktemp -d)
+    trap 'rm -rf "$all"' EXIT
+    "$binary" "${options[@]}" -merge=1 "$all" "$corpus" "$found" 2>&1 | tail -2
+    rm -f "$corpus"/*
+    # The small inputs first: they cover most for their size.
+    total=0
+    while read -r size file; do
+        total=$((total + size))
+        [ $total -le $corpus_bytes ] || break
+        mv "$all/$file" "$corpus/"
+    done < <(cd "$all" && stat -c '%s %n' -- * | sort -n)
+    echo "$(find "$corpus" -type f | wc -l) inputs, $(du -b "$corpus" | cut -f1) bytes"
+else
+    "$binary" "${options[@]}" -max_total_time="$what" -print_final_stats=1 "$found" "$corpus" 2>&1 |
+        awk '/^stat::number_of_executed_units/ { n = $2 }
+             /^stat::average_exec_per_sec/ { rate = $2 }
+             /^#/ && !/INITED|DONE/ { next }
+             { print }
+             END { print n " executions, " rate " per second" }'
+fi

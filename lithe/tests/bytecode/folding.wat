@@ -1,0 +1,25 @@
+;; Locals, constants and destinations cost no operations of their own.
+(module
+  (func $add_locals (param i32 i32) (result i32)
+    (i32.add (local.get 0) (local.get 1)))
+  (func $constant_right (param i32) (result i32)
+    (i32.sub (local.get 0) (i32.const 7)))
+  (func $constant_left (param i32) (result i32)
+    (i32.sub (i32.const 7) (local.get 0)))
+  ;; The constant moves to the right.
+  (func $commutes (param i32) (result i32)
+    (i32.add (i32.const 7) (local.get 0)))
+  (func $wide_constant (param i64) (result i64)
+    (i64.xor (local.get 0) (i64.const 0x0123456789abcdef)))
+  ;; The result goes straight to the local.
+  (func $set (param i32 i32)
+    (local.set 0 (i32.mul (local.get 0) (local.get 1))))
+  (func $tee (param i32 i32) (result i32)
+    (i32.mul (local.tee 0 (i32.add (local.get 0) (local.get 1))) (local.get 1)))
+  (func $dropped (param i32)
+    (drop (local.get 0)) (drop (i32.const 5)))
+  (func $eqz_of_comparison (param i32 i32) (result i32)
+    (i32.eqz (i32.lt_s (local.get 0) (local.get 1))))
+  (func $store_constant (param i32)
+    (i32.store offset=4 (local.get 0) (i32.const 42)))
+  (memory 1))

@@ -1,0 +1,28 @@
+;; Back-edges are fused with their test; values of a loop stand in its slots.
+(module
+  (memory 1)
+  (func $count (param i32)
+    (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+  (func $sum (param $at i32) (param $end i32) (result i64)
+    (local $sum i64)
+    (block $done (loop $next
+      (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+      (local.set $sum (i64.add (local.get $sum) (i64.load32_u (local.get $at))))
+      (local.set $at (i32.add (local.get $at) (i32.const 4)))
+      (br $next)))
+    (local.get $sum))
+  (func $parameters (param i64) (result i64)
+    (i64.const 1)
+    (local.get 0)
+    (loop (param i64 i64) (result i64)
+      (local.set 0)
+      (i64.mul (local.get 0))
+      (i64.sub (local.get 0) (i64.const 1))
+      (br_if 0 (i64.gt_s (local.get 0) (i64.const 1)))
+      (drop)))
+  (func $nested (param i32 i32)
+    (local i32)
+    (loop
+      (local.set 2 (local.get 1))
+      (loop (br_if 0 (local.tee 2 (i32.sub (local.get 2) (i32.const 1)))))
+      (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))

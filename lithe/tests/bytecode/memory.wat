@@ -1,0 +1,21 @@
+;; Memory 0 with 32-bit addresses is near; other accesses name their memory.
+(module
+  (memory $near 1)
+  (memory $other 1)
+  (memory $large i64 1)
+  (func $loads (param i32 i64) (result i64)
+    (i64.add
+      (i64.add (i64.load offset=8 (local.get 0)) (i64.load16_s $other offset=2 (local.get 0)))
+      (i64.load $large offset=0x1_0000_0000 (local.get 1))))
+  (func $stores (param i32 i64)
+    (i64.store (local.get 0) (local.get 1))
+    (i32.store8 (local.get 0) (i32.const -1))
+    (i64.store32 $other (local.get 0) (local.get 1))
+    (i64.store $large (local.get 1) (local.get 1)))
+  (func $vectors (param i32) (result v128)
+    (v128.store (local.get 0) (v128.load offset=16 (local.get 0)))
+    (v128.load32_splat $other (local.get 0)))
+  (func $bulk (param i32)
+    (memory.fill (local.get 0) (i32.const 0) (i32.const 100))
+    (memory.copy $near $other (local.get 0) (i32.const 1) (i32.const 2))
+    (drop (memory.grow $other (memory.size $near)))))
