@@ -415,7 +415,7 @@ fn main() {
     for (name, _, _, _, body) in &out.ops {
         writeln!(
             bodies,
-            "#[inline(always)]\npub(crate) unsafe fn {name}(r: &mut Regs) -> Flow {{ unsafe {{ {body} }} }}"
+            "#[inline(always)]\npub(crate) unsafe fn {name}(r: &mut Regs) -> Flow {{\n// SAFETY: the contract of this function is that of the body.\nunsafe {{ {body} }} }}"
         )
         .unwrap();
     }

@@ -156,11 +156,13 @@ impl Store {
         imports: &[Extern],
     ) -> Result<NonNull<Instance>, InstantiateError> {
         let module = code.module();
-        let mismatches: Vec<Mismatch> = (0..module.imports.len())
+        let fits = |import: usize| match imports.get(import) {
             // SAFETY: as the caller promises.
-            .filter(|i| {
-                !imports.get(*i).is_some_and(|given| unsafe { code.import_matches(*i, given) })
-            })
+            Some(given) => unsafe { code.import_matches(import, given) },
+            None => false,
+        };
+        let mismatches: Vec<Mismatch> = (0..module.imports.len())
+            .filter(|import| !fits(*import))
             .map(|import| Mismatch {
                 import,
                 expected: code.import_type(import),

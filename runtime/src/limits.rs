@@ -1,6 +1,6 @@
 //! What one store may use. Set by the embedder, asked for at every allocation on a guest's behalf.
 
-use alloc::{boxed::Box, format, string::String};
+use alloc::{boxed::Box, format};
 use core::fmt;
 
 use lithe_types::limits;
@@ -36,21 +36,20 @@ impl Default for StoreLimits {
 }
 
 /// Something was refused because of a limit of the store or of the machine.
-pub struct LimitError(Box<String>);
+pub struct LimitError(Box<str>);
 
 impl LimitError {
     pub(crate) fn count(what: &str, limit: usize) -> LimitError {
-        LimitError(Box::new(format!("the store's limit of {limit} {what} is reached")))
+        LimitError(format!("the store's limit of {limit} {what} is reached").into())
     }
 
     pub(crate) fn size(what: &str, wanted: u128, limit: u128, unit: &str) -> LimitError {
-        LimitError(Box::new(format!(
-            "{what} of {wanted} {unit} exceeds the limit of {limit} {unit}"
-        )))
+        let message = format!("{what} of {wanted} {unit} exceeds the limit of {limit} {unit}");
+        LimitError(message.into())
     }
 
     pub(crate) fn no_memory(what: &str, bytes: usize) -> LimitError {
-        LimitError(Box::new(format!("the machine refused {bytes} bytes for {what}")))
+        LimitError(format!("the machine refused {bytes} bytes for {what}").into())
     }
 }
 

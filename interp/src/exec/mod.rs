@@ -9,7 +9,12 @@ mod table;
 mod vector;
 
 /// One function per operation, named like it.
-#[allow(non_snake_case, reason = "the bodies carry the names of the operations they belong to")]
+#[allow(
+    non_snake_case,
+    clippy::unnecessary_cast,
+    clippy::redundant_closure,
+    reason = "generated: named like their operations, one text for both widths"
+)]
 pub(crate) mod body {
     use lithe_types::TrapKind;
 

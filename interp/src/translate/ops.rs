@@ -466,7 +466,7 @@ impl Translator<'_> {
                     let offset = memarg.offset as i32;
                     (Op::V128Load, self.emit_imm(Op::V128Load, dst, address, offset))
                 } else {
-                    let operands = [dst, address, memory_of(&memarg) as i16, 0];
+                    let operands = [dst, address, memory_of(memarg) as i16, 0];
                     let at = self.emit(Op::V128LoadAt, operands);
                     self.cells.push(memarg.offset);
                     (Op::V128LoadAt, at)
@@ -479,7 +479,7 @@ impl Translator<'_> {
                 if self.near(memarg) {
                     self.emit_imm(Op::V128Store, address, value, memarg.offset as i32);
                 } else {
-                    self.emit(Op::V128StoreAt, [address, value, memory_of(&memarg) as i16, 0]);
+                    self.emit(Op::V128StoreAt, [address, value, memory_of(memarg) as i16, 0]);
                     self.cells.push(memarg.offset);
                 }
             }

@@ -84,6 +84,7 @@ pub fn program(seed: u64) -> (Program, Random) {
             locals: &locals[..open],
             labels: vec![Label { types: results.clone(), is_loop: false }],
             results: results.clone(),
+            hot: [0; 4],
         };
         let size = 8 + function.random.below(40);
         let body = function.body(Vec::new(), &results, size);
@@ -105,6 +106,8 @@ struct Function<'a> {
     locals: &'a [Ty],
     labels: Vec<Label>,
     results: Vec<Ty>,
+    /// By type, the local used last.
+    hot: [usize; 4],
 }
 
 /// A sequence under construction, with the types on the stack since its block began.
@@ -152,10 +155,17 @@ impl Function<'_> {
         });
     }
 
+    /// A local of this type, often the same one as last time: what is known about a local is wrong only
+    /// where it was used a moment ago.
     fn local(&mut self, ty: Ty) -> usize {
         let locals = self.locals;
+        let hot = self.hot[ty as usize];
+        if locals[hot] == ty && !self.random.one_in(3) {
+            return hot;
+        }
         let fits: Vec<usize> = (0..locals.len()).filter(|i| locals[*i] == ty).collect();
-        self.random.pick(&fits)
+        self.hot[ty as usize] = self.random.pick(&fits);
+        self.hot[ty as usize]
     }
 
     /// An operator that fits. Those that may trap are rare, so that most calls return.
@@ -227,7 +237,7 @@ impl Function<'_> {
     /// Adds something; whether what follows cannot be reached.
     fn step(&mut self, out: &mut Sequence, size: usize) -> bool {
         let nested = self.labels.len() <= DEPTH && size > 3;
-        match self.random.below(32) {
+        match self.random.below(36) {
             0..=4 => {
                 let ty = self.random.ty();
                 self.supply(out, ty);
@@ -275,12 +285,14 @@ impl Function<'_> {
                 }
             }
             26 | 27 => self.call(out),
-            28 => out.nodes.push(Node::Nop),
-            29 => {
-                // A value that waits while its local changes.
-                let ty = self.random.ty();
-                let local = self.local(ty);
-                out.push(Node::LocalGet(local), ty);
+            28 => {
+                self.update(out);
+                out.nodes.push(Node::Nop);
+            }
+            29 | 30 => self.update(out),
+            31 => {
+                let local = self.pending(out);
+                let ty = self.locals[local];
                 self.supply(out, ty);
                 out.stack.pop();
                 out.nodes.push(Node::LocalSet(local));
@@ -292,6 +304,30 @@ impl Function<'_> {
             }
         }
         false
+    }
+
+    /// Pushes the value of a local and gives the local.
+    fn pending(&mut self, out: &mut Sequence) -> usize {
+        let ty = self.random.ty();
+        let local = self.local(ty);
+        out.push(Node::LocalGet(local), ty);
+        local
+    }
+
+    /// Computes a new value of a local, from itself or another one, and perhaps uses it at once.
+    fn update(&mut self, out: &mut Sequence) {
+        let ty = self.random.pick(&[Ty::I32, Ty::I32, Ty::I64, Ty::F64]);
+        let op = self.operator(|op| op.result == ty && op.params == [ty, ty]);
+        let (source, other) = (self.local(ty), self.local(ty));
+        let second = match self.random.one_in(2) {
+            true => Node::LocalGet(other),
+            false => Node::Const(ty, self.random.value(ty)),
+        };
+        let target = self.local(ty);
+        out.nodes.extend([Node::LocalGet(source), second, Node::Op(op), Node::LocalSet(target)]);
+        if self.random.one_in(2) {
+            out.push(Node::LocalGet(target), ty);
+        }
     }
 
     /// An address, mostly within the memory; often a sum.
@@ -323,7 +359,10 @@ impl Function<'_> {
         }
     }
 
-    fn signature(&mut self, out: &Sequence) -> Sig {
+    fn signature(&mut self, out: &mut Sequence) -> Sig {
+        if self.random.one_in(2) {
+            self.pending(out);
+        }
         let params = match self.random.below(3) {
             0 => self.random.types(),
             _ => {
@@ -343,7 +382,7 @@ impl Function<'_> {
     }
 
     fn block(&mut self, out: &mut Sequence, size: usize) {
-        let sig = self.signature(out);
+        let sig = self.signature(&mut *out);
         self.take(out, &sig.0);
         let label = Label { types: sig.1.clone(), is_loop: false };
         let body = self.inside(label, sig.0.clone(), &sig.1, size / 2);
@@ -369,7 +408,7 @@ impl Function<'_> {
 
     /// A loop that ends after some turns, unless something in it leads astray.
     fn counted_loop(&mut self, out: &mut Sequence, size: usize) {
-        let sig = self.signature(out);
+        let sig = self.signature(&mut *out);
         self.take(out, &sig.0);
         let turns = 1 + self.random.next() % 6;
         let counter = self.locals.len() + 2 * (self.labels.len() - 1);
@@ -398,7 +437,13 @@ impl Function<'_> {
         let i32 = |x: i32| Node::Const(Ty::I32, u128::from(x as u32));
         let i64 = |x: i64| Node::Const(Ty::I64, u128::from(x as u64));
         let (add, sub, add64) = (|| op("i32.add"), || op("i32.sub"), || op("i64.add"));
-        nodes.extend(match self.random.below(9) {
+        // A local that gets the counter's value, or one more.
+        let other = self.local(Ty::I32);
+        let way = self.random.below(12);
+        if matches!(way, 8..=10) {
+            nodes.extend([Get(narrow), i32(-1), add()]);
+        }
+        nodes.extend(match way {
             0 => vec![Get(narrow), i32(1), sub(), Tee(narrow)],
             1 => vec![Get(narrow), i32(-1), add(), Tee(narrow)],
             2 => vec![Get(narrow), i32(-1), add(), Set(narrow), Get(narrow)],
@@ -407,6 +452,20 @@ impl Function<'_> {
             5 => vec![Get(narrow), i32(1), sub(), Set(narrow), Get(narrow), i32(0), op("i32.ne")],
             6 => vec![Get(wide), i64(-1), add64(), Tee(wide), i64(1), op("i64.ge_s")],
             7 => vec![i64(0), Get(wide), i64(-1), add64(), Tee(wide), op("i64.lt_s")],
+            8 => vec![Set(narrow), Get(narrow), i32(1), add(), Tee(other), i32(1), op("i32.gt_s")],
+            9 => {
+                vec![
+                    Set(narrow),
+                    Get(narrow),
+                    i32(1),
+                    add(),
+                    Set(other),
+                    Get(other),
+                    i32(1),
+                    op("i32.ne"),
+                ]
+            }
+            10 => vec![Set(narrow), Get(narrow), i32(0), add(), Set(other), Get(other)],
             _ => vec![
                 Get(wide),
                 i64(-1),
