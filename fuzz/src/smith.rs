@@ -9,18 +9,17 @@ const MEMORY_BYTES: u64 = 4 << 16;
 /// What generated modules may contain: all that the engine executes.
 pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
     Ok(Config {
-        // A part of the instructions, drawn anew for each module, makes the rest more frequent.
         custom_page_sizes_enabled: u.ratio(1, 4)?,
         memory64_enabled: u.ratio(1, 4)?,
         memory_offset_choices: MemoryOffsetChoices(90, 9, 1),
         max_memory32_bytes: MEMORY_BYTES,
         max_memory64_bytes: u128::from(MEMORY_BYTES),
         max_memories: u.int_in_range(0..=3)?,
-        min_memories: 0,
         max_tables: u.int_in_range(0..=3)?,
         max_table_elements: 100,
         max_funcs: u.int_in_range(1..=12)?,
         min_funcs: 1,
+        min_types: 3,
         max_types: 12,
         max_type_size: 200,
         max_imports: 6,
@@ -45,6 +44,7 @@ pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
         threads_enabled: false,
         wide_arithmetic_enabled: false,
         compact_imports_enabled: false,
+        // Of the instructions only some kinds, which makes those more frequent.
         ..Config::arbitrary(u)?
     })
 }
@@ -56,19 +56,22 @@ pub fn module(u: &mut Unstructured<'_>) -> Result<(Vec<u8>, u64)> {
     Ok((Module::new(config, u)?.to_bytes(), seed))
 }
 
-/// Random bytes to make a module from, of a random length.
-pub fn input(seed: u64) -> Vec<u8> {
-    const LONGEST: u64 = 1 << 12;
+/// `len` random bytes to make a module from.
+pub fn input(seed: u64, len: usize) -> Vec<u8> {
     let mut random = seed;
-    let words = (splitmix(&mut random) % LONGEST).div_ceil(8) as usize;
-    std::iter::repeat_with(|| splitmix(&mut random).to_le_bytes()).take(words).flatten().collect()
+    let words = std::iter::repeat_with(|| splitmix(&mut random).to_le_bytes());
+    words.flatten().take(len).collect()
 }
 
 /// A module for another engine: no imports, no NaNs and no relaxed operators that it may decide otherwise.
 pub fn module_of_seed(seed: u64) -> Result<Vec<u8>> {
-    let bytes = input(seed);
+    /// What twelve functions of several hundred instructions are made from.
+    const INPUT: usize = 1 << 14;
+    let bytes = input(seed, INPUT);
     let mut u = Unstructured::new(&bytes);
     let config = Config {
+        min_funcs: 6,
+        max_funcs: 12,
         max_imports: 0,
         canonicalize_nans: true,
         relaxed_simd_enabled: false,

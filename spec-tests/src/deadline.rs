@@ -1,6 +1,7 @@
 //! Stops a script whose guest never returns, so a wrong branch shows up as a failure with a line instead of
 //! a run that hangs. The script runner holds one for each script.
 
+use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -13,12 +14,12 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Interrupts the store of a script when the script takes too long. Dropping it ends the watch.
 pub(crate) struct Deadline {
-    _running: Option<Sender<()>>,
+    _running: Sender<()>,
 }
 
 impl Deadline {
-    /// Watches a store from now on. Without a thread to watch from, the script simply has no deadline.
-    pub(crate) fn new(time: Duration, handle: InterruptHandle) -> Deadline {
+    /// Watches a store from now on, from a thread of its own.
+    pub(crate) fn new(time: Duration, handle: InterruptHandle) -> io::Result<Deadline> {
         let (sender, receiver) = channel();
         let watch = move || {
             let mut wait = time;
@@ -27,7 +28,7 @@ impl Deadline {
                 wait = AGAIN;
             }
         };
-        let thread = thread::Builder::new().name("deadline".into()).spawn(watch);
-        Deadline { _running: thread.ok().map(|_| sender) }
+        thread::Builder::new().name("deadline".into()).spawn(watch)?;
+        Ok(Deadline { _running: sender })
     }
 }

