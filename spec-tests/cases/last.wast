@@ -170,7 +170,7 @@
 (assert_return (invoke "drop-binary" (i32.const 6) (i32.const 8)) (i32.const 48))
 (assert_return (invoke "drop-return" (i32.const 6) (i32.const 8)) (i32.const 6))
 (assert_return (invoke "drop-select" (i32.const 0) (i32.const 8)) (i32.const 2))
-(assert_return (invoke "sum-twice" (i32.const 6) (i32.const 8)) (i32.const 215))
+(assert_return (invoke "sum-twice" (i32.const 6) (i32.const 8)) (i32.const 217))
 (assert_return (invoke "sum-written" (i32.const 6) (i32.const 8)) (i32.const 131))
 (assert_return (invoke "sum-store-value" (i32.const 6) (i32.const 8)) (i32.const 14))
 (assert_return (invoke "sum-store-computed" (i32.const 6) (i32.const 8)) (i32.const 66))
