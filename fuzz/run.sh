@@ -17,7 +17,7 @@ case $target in
     run) longest=4096 ;;
     *) echo "run.sh: there is no target $target, only decode and run" >&2; exit 2 ;;
 esac
-corpus_bytes=200000
+corpus_bytes=190000 corpus_files=400
 
 flags=(
     -Cpasses=sancov-module
@@ -41,16 +41,16 @@ if [ -f "$what" ]; then
 elif [ "$what" = minimize ]; then
     all=$(mktemp -d)
     trap 'rm -rf "$all"' EXIT
-    "$binary" "${options[@]}" -merge=1 "$all" "$corpus" "$found" 2>&1 | tail -2
+    "$binary" "${options[@]}" -use_counters=0 -set_cover_merge=1 "$all" "$corpus" "$found" 2>&1 | tail -1
     rm -f "$corpus"/*
-    # The small inputs first: they cover most for their size.
-    total=0
+    # They were written in the order of how much they add.
+    total=0 count=0
     while read -r size file; do
-        total=$((total + size))
-        [ $total -le $corpus_bytes ] || break
+        total=$((total + size)) count=$((count + 1))
+        [ $total -le $corpus_bytes ] && [ $count -le $corpus_files ] || break
         mv "$all/$file" "$corpus/"
-    done < <(cd "$all" && stat -c '%s %n' -- * | sort -n)
-    echo "$(find "$corpus" -type f | wc -l) inputs, $(du -b "$corpus" | cut -f1) bytes"
+    done < <(find "$all" -type f -printf '%T@ %s %f\n' | sort -n | cut -d' ' -f2-)
+    echo "$(find "$corpus" -type f | wc -l) inputs, $(cat "$corpus"/* | wc -c) bytes"
 else
     "$binary" "${options[@]}" -max_total_time="$what" -print_final_stats=1 "$found" "$corpus" 2>&1 |
         awk '/^stat::number_of_executed_units/ { n = $2 }
