@@ -8,7 +8,11 @@ use lithe_types::{
     CompositeType, FieldType, FuncType, HeapType, RefType, StorageType, SubType, ValType, limits,
 };
 
-use crate::{Shared, sync::Lock};
+use crate::{
+    Shape, Shared,
+    shape::{ShapeKind, kind_of},
+    sync::Lock,
+};
 
 /// Marks an index as relative to the recursion group it stands in, in the keys of the table below.
 const RELATIVE: u32 = 1 << 31;
@@ -26,6 +30,8 @@ struct Types {
 struct Entry {
     ty: SubType,
     signature: Shared<FuncType>,
+    /// Keeps its address for as long as the registry lives.
+    shape: Box<Shape>,
 }
 
 impl Registry {
@@ -75,6 +81,24 @@ impl Registry {
         self.0.with(|registry| registry.types[id as usize].signature.clone())
     }
 
+    /// The shape of the type with this id. The pointer is valid as long as the registry.
+    pub fn shape(&self, id: u32) -> *const Shape {
+        self.0.with(|registry| core::ptr::from_ref(&*registry.types[id as usize].shape))
+    }
+
+    /// Appends the shapes of the types that `shapes` does not have yet, so that it can be indexed by id.
+    pub(crate) fn shapes(&self, shapes: &mut Vec<*const Shape>) {
+        self.0.with(|registry| {
+            let new = registry.types.iter().skip(shapes.len());
+            shapes.extend(new.map(|entry| core::ptr::from_ref(&*entry.shape)));
+        });
+    }
+
+    /// The defined type with this id; its type indices are canonical.
+    pub fn ty(&self, id: u32) -> SubType {
+        self.0.with(|registry| registry.types[id as usize].ty.clone())
+    }
+
     /// Whether the type `sub` is `sup` or declares it among its supertypes.
     pub fn is_subtype(&self, sub: u32, sup: u32) -> bool {
         sub == sup || self.0.with(|registry| registry.declares(sub, sup))
@@ -95,7 +119,11 @@ impl Registry {
 
     fn heap_matches(&self, a: HeapType, b: HeapType) -> bool {
         use HeapType::*;
-        let kind = |id| self.0.with(|registry| registry.kind(id));
+        let kind = |id| match self.0.with(|registry| registry.kind(id)) {
+            ShapeKind::Func => Func,
+            ShapeKind::Struct => Struct,
+            ShapeKind::Array => Array,
+        };
         match (a, b) {
             _ if a == b => true,
             (Concrete(a), Concrete(b)) => self.is_subtype(a, b),
@@ -143,31 +171,28 @@ impl Types {
             0 => index,
             _ => first + (index & !RELATIVE),
         };
-        for ty in &key {
-            let ty = map(ty, &absolute);
+        let members: Vec<SubType> = key.iter().map(|ty| map(ty, &absolute)).collect();
+        for (id, ty) in (first..).zip(&members) {
             let signature = Shared::new(ty.as_func().cloned().unwrap_or_default());
-            self.types.push(Entry { ty, signature });
+            let kind = |id: u32| match id.checked_sub(first) {
+                Some(member) => kind_of(&members[member as usize].composite),
+                None => self.kind(id),
+            };
+            let parent = ty.supertype.map(|parent| &*self.types[parent as usize].shape);
+            let shape = Box::new(Shape::new(id, ty, &kind, parent));
+            self.types.push(Entry { ty: ty.clone(), signature, shape });
         }
         self.groups.insert(key, first);
         Some(first)
     }
 
-    fn declares(&self, mut sub: u32, sup: u32) -> bool {
-        while let Some(next) = self.types[sub as usize].ty.supertype {
-            if next == sup {
-                return true;
-            }
-            sub = next;
-        }
-        false
+    fn declares(&self, sub: u32, sup: u32) -> bool {
+        let depth = self.types[sup as usize].shape.supers.len() - 1;
+        self.types[sub as usize].shape.declares(sup, depth)
     }
 
-    fn kind(&self, id: u32) -> HeapType {
-        match self.types[id as usize].ty.composite {
-            CompositeType::Func(_) => HeapType::Func,
-            CompositeType::Struct(_) => HeapType::Struct,
-            CompositeType::Array(_) => HeapType::Array,
-        }
+    fn kind(&self, id: u32) -> ShapeKind {
+        self.types[id as usize].shape.kind
     }
 }
 
