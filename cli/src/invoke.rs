@@ -182,6 +182,8 @@ pub fn draw(results: &[Val]) -> String {
             Val::FuncRef(Some(_)) => writeln!(text, "<funcref>"),
             Val::ExternRef(None) => writeln!(text, "<null externref>"),
             Val::ExternRef(Some(_)) => writeln!(text, "<externref>"),
+            Val::ExnRef(None) => writeln!(text, "<null exnref>"),
+            Val::ExnRef(Some(_)) => writeln!(text, "<exnref>"),
         };
     }
     text

@@ -53,6 +53,8 @@ pub(crate) enum Stop {
     Signal,
     /// Fuel ran out.
     Fuel,
+    /// An exception is thrown, see `Vm::exception`.
+    Throw,
 }
 
 impl From<TrapKind> for Flow {

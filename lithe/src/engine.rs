@@ -75,10 +75,11 @@ impl Engine {
     /// The proposals that this version executes.
     pub const SUPPORTED: Features = Features::WASM3
         .difference(Features::GC)
-        .difference(Features::EXCEPTIONS)
+        .union(Features::LEGACY_EXCEPTIONS)
         .union(Features::CUSTOM_PAGE_SIZES);
 
-    const DEFAULT: Features = Engine::SUPPORTED.union(Features::GC);
+    const DEFAULT: Features =
+        Engine::SUPPORTED.union(Features::GC).difference(Features::LEGACY_EXCEPTIONS);
 
     /// An engine with this configuration.
     pub fn new(config: &Config) -> Engine {

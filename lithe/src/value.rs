@@ -6,7 +6,7 @@ use std::fmt;
 use lithe_types::{HeapType, RefType, ValType};
 
 use crate::{
-    AsContext, AsContextMut, Error, Func, Result,
+    AsContext, AsContextMut, Error, ExnRef, Func, Result,
     raw::{self, StoreId},
     store::StoreInner,
 };
@@ -28,6 +28,8 @@ pub enum Val {
     FuncRef(Option<Func>),
     /// An external reference; `None` is null.
     ExternRef(Option<ExternRef>),
+    /// A reference to an exception; `None` is null.
+    ExnRef(Option<ExnRef>),
 }
 
 /// A reference to a host value that guests can pass around but not look into.
@@ -81,6 +83,7 @@ impl Val {
             ValType::V128 => Val::V128(0),
             ValType::Ref(RefType { nullable: false, .. }) => return None,
             ValType::Ref(ty) if is_func(ty) => Val::FuncRef(None),
+            ValType::Ref(ty) if is_exn(ty) => Val::ExnRef(None),
             ValType::Ref(_) => Val::ExternRef(None),
         })
     }
@@ -106,6 +109,10 @@ impl Val {
             (Val::ExternRef(Some(value)), ValType::Ref(ty)) if ty.heap == HeapType::Extern => {
                 [value.slot_in(store.id)?, 0]
             }
+            (Val::ExnRef(None), ValType::Ref(ty)) if ty.nullable && is_exn(ty) => [0, 0],
+            (Val::ExnRef(Some(value)), ValType::Ref(ty)) if ty.heap == HeapType::Exn => {
+                [value.slot_in(store.id)?, 0]
+            }
             (value, ty) => {
                 return Err(Error::usage(format!(
                     "expected a value of type {ty}, found {value:?}"
@@ -129,6 +136,7 @@ impl Val {
             ValType::Ref(ty) if is_func(ty) => {
                 Val::FuncRef(raw::func_of_slot(store, low).map(|handle| Func { handle }))
             }
+            ValType::Ref(ty) if is_exn(ty) => Val::ExnRef(ExnRef::from_slot(store, low)),
             ValType::Ref(_) => Val::ExternRef(ExternRef::from_slot(store, low)),
         }
     }
@@ -141,6 +149,10 @@ fn is_func(ty: RefType) -> bool {
 
 fn is_extern(ty: RefType) -> bool {
     matches!(ty.heap, HeapType::Extern | HeapType::NoExtern)
+}
+
+fn is_exn(ty: RefType) -> bool {
+    matches!(ty.heap, HeapType::Exn | HeapType::NoExn)
 }
 
 macro_rules! from {

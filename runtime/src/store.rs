@@ -13,8 +13,8 @@ use core::{
 use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
 
 use crate::{
-    Func, Global, Instance, LimitError, Memory, Registry, Shared, StoreLimits, Table, Vm,
-    arena::Arena,
+    Exceptions, Func, Global, Instance, LimitError, Memory, Registry, Shared, StoreLimits, Table,
+    Tag, Vm, arena::Arena,
 };
 
 /// A collection of instances and the entities they share.
@@ -28,6 +28,7 @@ pub struct Store {
     pub(crate) tables: Arena<Table>,
     pub(crate) memories: Arena<Memory>,
     pub(crate) globals: Arena<[Global]>,
+    pub(crate) tags: Arena<[Tag]>,
     pub(crate) pointers: Arena<dyn Any>,
     externs: Vec<Box<dyn Any + Send + Sync>>,
 }
@@ -51,6 +52,8 @@ impl Store {
             signal: Shared::new(AtomicU32::new(0)),
             entries: 0,
             refused_grows: 0,
+            exception: 0,
+            exceptions: Exceptions::default(),
         };
         Store {
             vm: NonNull::from(Box::leak(Box::new(vm))),
@@ -61,6 +64,7 @@ impl Store {
             tables: Arena::new(),
             memories: Arena::new(),
             globals: Arena::new(),
+            tags: Arena::new(),
             pointers: Arena::new(),
             externs: Vec::new(),
         }
@@ -143,6 +147,12 @@ impl Store {
     /// A global that belongs to no instance.
     pub fn add_global(&mut self, ty: GlobalType, value: [u64; 2]) -> NonNull<Global> {
         self.globals.add(Box::new([Global { value, ty }])).cast()
+    }
+
+    /// A tag that belongs to no instance, of the function type with canonical id `ty`.
+    pub fn add_tag(&mut self, ty: u32) -> NonNull<Tag> {
+        let signature = self.registry.signature(ty);
+        self.tags.add(Box::new([Tag { instance: ptr::null_mut(), index: 0, ty, signature }])).cast()
     }
 
     /// Keeps an external value and gives the slot that refers to it.

@@ -39,6 +39,9 @@ fn null(heap: &HeapType<'_>) -> Result<Val, String> {
         HeapType::Abstract {
             ty: AbstractHeapType::Extern | AbstractHeapType::NoExtern, ..
         } => Ok(Val::ExternRef(None)),
+        HeapType::Abstract { ty: AbstractHeapType::Exn | AbstractHeapType::NoExn, .. } => {
+            Ok(Val::ExnRef(None))
+        }
         other => Err(format!("null references of type {other:?} are not supported")),
     }
 }
@@ -84,12 +87,18 @@ fn matches(value: &Val, pattern: &WastRetCore<'_>, store: &Store<()>) -> bool {
         (Val::F32(bits), WastRetCore::F32(pattern)) => matches_f32(*bits, pattern),
         (Val::F64(bits), WastRetCore::F64(pattern)) => matches_f64(*bits, pattern),
         (Val::V128(bits), WastRetCore::V128(pattern)) => matches_v128(*bits, pattern),
-        (Val::FuncRef(None) | Val::ExternRef(None), WastRetCore::RefNull(None)) => true,
+        (
+            Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None),
+            WastRetCore::RefNull(None),
+        ) => true,
         (Val::FuncRef(None), WastRetCore::RefNull(Some(heap))) => {
             matches!(null(heap), Ok(Val::FuncRef(_)))
         }
         (Val::ExternRef(None), WastRetCore::RefNull(Some(heap))) => {
             matches!(null(heap), Ok(Val::ExternRef(_)))
+        }
+        (Val::ExnRef(None), WastRetCore::RefNull(Some(heap))) => {
+            matches!(null(heap), Ok(Val::ExnRef(_)))
         }
         (Val::FuncRef(Some(_)), WastRetCore::RefFunc(None)) => true,
         (Val::ExternRef(Some(_)), WastRetCore::RefExtern(None)) => true,
@@ -160,6 +169,8 @@ fn show(value: &Val, store: &Store<()>) -> String {
             Some(number) => format!("the external reference {number}"),
             None => "an external reference of another kind".into(),
         },
+        Val::ExnRef(None) => "a null reference to an exception".into(),
+        Val::ExnRef(Some(_)) => "a reference to an exception".into(),
     }
 }
 

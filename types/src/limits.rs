@@ -26,5 +26,8 @@ pub const BACKTRACE_FRAMES: usize = 64;
 /// Elements of a table when its type declares no smaller maximum.
 pub const TABLE_ELEMENTS: u64 = 10_000_000;
 
+/// Slots of 64 bits that the exceptions of one store take together.
+pub const EXCEPTION_SLOTS: usize = 1 << 23;
+
 /// Bytes of the value stack of a store unless the embedder chooses otherwise.
 pub const DEFAULT_STACK_BYTES: usize = 1 << 20;

@@ -75,6 +75,10 @@ traps! {
     ExpectedShared = 18, "expected shared memory", "atomic wait on non-shared memory";
     /// A function exceeds `limits::FRAME_SLOTS` or `limits::CELLS_PER_BYTE` of the interpreter.
     FunctionTooLarge = 19, "call stack exhausted", "the function is larger than the interpreter supports";
+    /// An object is larger than the store's heap may be.
+    AllocationTooLarge = 20, "allocation size too large", "allocation size too large";
+    /// The store's heap is full of objects that can be reached.
+    HeapExhausted = 21, "GC heap out of memory", "GC heap out of memory";
 }
 
 impl fmt::Display for TrapKind {

@@ -3,6 +3,7 @@
 
 mod call;
 mod control;
+mod exception;
 mod memory;
 mod numeric;
 mod table;
@@ -21,6 +22,7 @@ pub(crate) mod body {
     use super::{
         call,
         control::{self, AccCond, SlotCond},
+        exception,
         memory::{self, AccImm, AccSlot, SlotAcc, SlotImm, Slots},
         numeric::{self, AI, AS, BrAI, BrAS, BrSI, BrSS, IA, IS, SA, SI, SS},
         table, vector,
