@@ -220,4 +220,6 @@ pub const OTHERS: &[(&str, &str, usize, &str)] = &[
     ("V128Store", "s0 s1 o", 2, "memory::store_v128(r)"),
     ("V128LoadAt", "d0 s1 n2 w", 3, "memory::load_v128_at(r)"),
     ("V128StoreAt", "s0 s1 n2 w", 3, "memory::store_v128_at(r)"),
+    ("Throw", "s0 o", 2, "exception::throw(r)"),
+    ("ThrowRef", "s0", 2, "exception::throw_ref(r)"),
 ];

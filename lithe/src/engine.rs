@@ -27,7 +27,7 @@ pub enum Dispatch {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { features: Engine::SUPPORTED, fuel: false, dispatch: Dispatch::Auto }
+        Config { features: Engine::DEFAULT, fuel: false, dispatch: Dispatch::Auto }
     }
 }
 
@@ -74,7 +74,9 @@ impl Default for Engine {
 impl Engine {
     /// The proposals that this version executes.
     pub const SUPPORTED: Features =
-        Features::WASM3.difference(Features::EXCEPTIONS).union(Features::CUSTOM_PAGE_SIZES);
+        Features::WASM3.union(Features::LEGACY_EXCEPTIONS).union(Features::CUSTOM_PAGE_SIZES);
+
+    const DEFAULT: Features = Engine::SUPPORTED.difference(Features::LEGACY_EXCEPTIONS);
 
     /// An engine with this configuration.
     pub fn new(config: &Config) -> Engine {

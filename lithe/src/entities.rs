@@ -4,7 +4,7 @@ use lithe_runtime as rt;
 use lithe_types::{ExternType, GlobalType, MemoryType, TableType, ValType};
 
 use crate::{
-    AsContext, AsContextMut, Error, Func, Result, Val, check,
+    AsContext, AsContextMut, Error, Func, Result, Tag, Val, check,
     raw::{self, Handle, StoreId},
 };
 
@@ -19,6 +19,8 @@ pub enum Extern {
     Memory(Memory),
     /// A global.
     Global(Global),
+    /// A tag.
+    Tag(Tag),
 }
 
 impl Extern {
@@ -60,6 +62,14 @@ impl Extern {
         }
     }
 
+    /// The tag, when it is one.
+    pub fn tag(self) -> Option<Tag> {
+        match self {
+            Extern::Tag(tag) => Some(tag),
+            _ => None,
+        }
+    }
+
     pub(crate) fn from_rt(store: StoreId, entity: rt::Extern) -> Extern {
         match entity {
             rt::Extern::Func(pointer) => Extern::Func(Func { handle: Handle::new(store, pointer) }),
@@ -72,6 +82,7 @@ impl Extern {
             rt::Extern::Global(pointer) => {
                 Extern::Global(Global { handle: Handle::new(store, pointer) })
             }
+            rt::Extern::Tag(pointer) => Extern::Tag(Tag { handle: Handle::new(store, pointer) }),
         }
     }
 
@@ -81,6 +92,7 @@ impl Extern {
             Extern::Table(table) => rt::Extern::Table(table.handle.pointer(store)?),
             Extern::Memory(memory) => rt::Extern::Memory(memory.handle.pointer(store)?),
             Extern::Global(global) => rt::Extern::Global(global.handle.pointer(store)?),
+            Extern::Tag(tag) => rt::Extern::Tag(tag.handle.pointer(store)?),
         })
     }
 }
@@ -95,7 +107,7 @@ macro_rules! into_extern {
     )*};
 }
 
-into_extern! { Func Table Memory Global }
+into_extern! { Func Table Memory Global Tag }
 
 /// A linear memory.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@
 //!                             ^ engines run on `layout`, through raw pointers that live as long as the store
 //! ```
 //!
-//! Engines and the embedding API call it. Invariant: a record (instance, function, table, memory, global)
+//! Engines and the embedding API call it. Invariant: a record (instance, function, table, memory, global, tag)
 //! has a fixed address and lives until its store is dropped, so a pointer held by another record or by a
 //! slot of a frame is valid whenever the store is.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -16,6 +16,7 @@ extern crate alloc;
 mod arena;
 mod code;
 mod const_expr;
+mod exception;
 mod gc;
 mod handles;
 mod instantiate;
@@ -33,7 +34,7 @@ pub use code::{Code, CodeConfig};
 pub use gc::{HeapError, HeapView};
 pub use handles::Rooted;
 pub use instantiate::{Extern, InstantiateError, Mismatch};
-pub use layout::{CodeHeader, CodeSlot, Func, Global, Instance, Memory, Table, Vm};
+pub use layout::{CodeHeader, CodeSlot, Func, Global, Instance, Memory, Table, Tag, Vm};
 pub use limits::{LimitError, StoreLimits};
 pub use memory::OutOfBounds;
 pub use objects::{I31_MASK, Object};

@@ -14,7 +14,7 @@ use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
 
 use crate::{
     Func, Global, HeapView, Instance, LimitError, Memory, Registry, Shape, Shared, StoreLimits,
-    Table, Vm, arena::Arena, gc::Heap, handles::Handles, sync::Lock,
+    Table, Tag, Vm, arena::Arena, gc::Heap, handles::Handles, sync::Lock,
 };
 
 /// A collection of instances and the entities they share.
@@ -28,6 +28,7 @@ pub struct Store {
     pub(crate) tables: Arena<Table>,
     pub(crate) memories: Arena<Memory>,
     pub(crate) globals: Arena<[Global]>,
+    pub(crate) tags: Arena<[Tag]>,
     pub(crate) pointers: Arena<dyn Any>,
     pub(crate) heap: Heap,
     pub(crate) shapes: Vec<*const Shape>,
@@ -59,6 +60,7 @@ impl Store {
             accumulators: (0, 0.0, 0.0),
             entries: 0,
             refused_grows: 0,
+            exception: 0,
         };
         Store {
             vm: NonNull::from(Box::leak(Box::new(vm))),
@@ -69,6 +71,7 @@ impl Store {
             tables: Arena::new(),
             memories: Arena::new(),
             globals: Arena::new(),
+            tags: Arena::new(),
             pointers: Arena::new(),
             heap: Heap::new(),
             shapes: Vec::new(),
@@ -155,6 +158,12 @@ impl Store {
     /// A global that belongs to no instance.
     pub fn add_global(&mut self, ty: GlobalType, value: [u64; 2]) -> NonNull<Global> {
         self.globals.add(Box::new([Global { value, ty }])).cast()
+    }
+
+    /// A tag that belongs to no instance, of the function type with canonical id `ty`.
+    pub fn add_tag(&mut self, ty: u32) -> NonNull<Tag> {
+        let signature = self.registry.signature(ty);
+        self.tags.add(Box::new([Tag { instance: ptr::null_mut(), index: 0, ty, signature }])).cast()
     }
 
     /// The largest size in bytes that all memories have together; memories never shrink.

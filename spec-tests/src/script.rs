@@ -269,8 +269,8 @@ impl Script {
                 self.refuse_to_link(module, message)
             }
             WastDirective::AssertException { exec, .. } => {
-                self.execute(exec)?.ok();
-                fail("assert_exception: exceptions are not supported")
+                let outcome = self.execute(exec)?;
+                self.expect_exception(outcome)
             }
             WastDirective::AssertSuspension { .. } => {
                 fail("assert_suspension: stack switching is not supported")
@@ -382,6 +382,17 @@ impl Script {
             Some(text) if text.starts_with(expected) || expected.starts_with(text) => Ok(()),
             Some(text) => fail(format!("expected the trap `{expected}`, found the trap `{text}`")),
             None => fail(format!("expected the trap `{expected}`, found the error: {error}")),
+        }
+    }
+
+    fn expect_exception(&self, outcome: Result<Vec<Val>, Error>) -> Result<(), Stop> {
+        match outcome {
+            Ok(found) => {
+                let found = value::list(&found, &self.store);
+                fail(format!("expected an exception, but {found} was returned"))
+            }
+            Err(error) if error.kind() == ErrorKind::Exception => Ok(()),
+            Err(error) => fail(format!("expected an exception, found the error: {error}")),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod call;
 mod control;
+mod exception;
 mod gc;
 mod memory;
 mod numeric;
@@ -24,6 +25,7 @@ pub(crate) mod body {
     use super::{
         call,
         control::{self, AccCond, SlotCond},
+        exception,
         gc::{self, EltAI, EltSA, EltSI, EltSS},
         memory::{self, AccImm, AccSlot, SlotAcc, SlotImm, Slots},
         numeric::{self, AI, AS, BrAI, BrAS, BrSI, BrSS, IA, IS, SA, SI, SS},

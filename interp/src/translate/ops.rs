@@ -39,6 +39,9 @@ fn free(op: &O<'_>) -> bool {
             | O::Return
             | O::Else
             | O::End
+            | O::Catch { .. }
+            | O::CatchAll
+            | O::Delegate { .. }
     )
 }
 
@@ -46,10 +49,17 @@ impl Translator<'_> {
     pub(super) fn operator(&mut self, op: &O<'_>) -> Result {
         if self.dead > 0 {
             match op {
-                O::Block { .. } | O::Loop { .. } | O::If { .. } => self.dead += 1,
+                O::Block { .. }
+                | O::Loop { .. }
+                | O::If { .. }
+                | O::TryTable { .. }
+                | O::Try { .. } => self.dead += 1,
                 O::Else if self.dead == 1 => self.else_(),
-                O::End if self.dead == 1 => self.end(),
-                O::End => self.dead -= 1,
+                O::End if self.dead == 1 => self.end()?,
+                O::Catch { .. } | O::CatchAll | O::Delegate { .. } if self.dead == 1 => {
+                    self.other(op)?;
+                }
+                O::End | O::Delegate { .. } => self.dead -= 1,
                 _ => {}
             }
             return Ok(());
@@ -293,7 +303,7 @@ impl Translator<'_> {
             O::Loop { blockty } => self.loop_(blockty),
             O::If { blockty } => self.if_(blockty),
             O::Else => self.else_(),
-            O::End => self.end(),
+            O::End => self.end()?,
             O::Br { relative_depth } => self.br(*relative_depth),
             O::BrIf { relative_depth } => self.br_if(*relative_depth),
             O::BrTable { targets } => self.br_table(targets)?,
@@ -320,6 +330,15 @@ impl Translator<'_> {
                 });
                 self.pop();
             }
+
+            O::TryTable { try_table } => self.try_table(try_table),
+            O::Throw { tag_index } => self.throw(*tag_index),
+            O::ThrowRef => self.throw_ref(),
+            O::Try { blockty } => self.try_(blockty),
+            O::Catch { tag_index } => self.catch(Some(*tag_index)),
+            O::CatchAll => self.catch(None),
+            O::Rethrow { relative_depth } => self.rethrow(*relative_depth),
+            O::Delegate { relative_depth } => self.delegate(*relative_depth)?,
 
             O::Call { function_index } => self.call(*function_index),
             O::ReturnCall { function_index } => self.return_call(*function_index),
@@ -583,6 +602,7 @@ impl Translator<'_> {
     /// Returns what a host function, tail-called, wrote from slot `first` on.
     fn return_from(&mut self, ty: &FuncType, first: i16) {
         debug_assert_eq!(first, self.height as i16);
+        self.outside_tries();
         self.results_of(ty);
         self.return_();
         self.unreachable();
