@@ -76,7 +76,8 @@ impl Engine {
     pub const SUPPORTED: Features = Features::WASM3
         .difference(Features::GC)
         .difference(Features::EXCEPTIONS)
-        .union(Features::CUSTOM_PAGE_SIZES);
+        .union(Features::CUSTOM_PAGE_SIZES)
+        .union(Features::WIDE_ARITHMETIC);
 
     const DEFAULT: Features = Engine::SUPPORTED.union(Features::GC);
 

@@ -7,6 +7,7 @@ mod memory;
 mod numeric;
 mod table;
 mod vector;
+mod wide;
 
 /// One function per operation, named like it.
 #[allow(
@@ -23,7 +24,7 @@ pub(crate) mod body {
         control::{self, AccCond, SlotCond},
         memory::{self, AccImm, AccSlot, SlotAcc, SlotImm, Slots},
         numeric::{self, AI, AS, BrAI, BrAS, BrSI, BrSS, IA, IS, SA, SI, SS},
-        table, vector,
+        table, vector, wide,
     };
     use crate::{
         num,

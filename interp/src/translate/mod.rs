@@ -7,12 +7,14 @@
 //! stack     symbolic operand stack: values in their own slot, in a local, or constant
 //! control   labels, branches, blocks
 //! ops       operators to operations
+//! wide      operators with two results
 //! ```
 
 mod control;
 mod emit;
 mod ops;
 mod stack;
+mod wide;
 
 use alloc::{boxed::Box, vec::Vec};
 

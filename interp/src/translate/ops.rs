@@ -123,7 +123,7 @@ impl Translator<'_> {
     }
 
     /// Pops a value and gives the slot to read it from.
-    fn pop_slot(&mut self) -> i16 {
+    pub(super) fn pop_slot(&mut self) -> i16 {
         let value = self.pop();
         self.slot_of(value)
     }
@@ -483,6 +483,10 @@ impl Translator<'_> {
                     self.cells.push(memarg.offset);
                 }
             }
+            O::I64Add128 => self.wide(Op::I64Add128, 4),
+            O::I64Sub128 => self.wide(Op::I64Sub128, 4),
+            O::I64MulWideS => self.wide(Op::I64MulWideS, 2),
+            O::I64MulWideU => self.wide(Op::I64MulWideU, 2),
             _ => return Err(TranslateError::Unsupported(self.offset)),
         }
         Ok(())
