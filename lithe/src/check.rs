@@ -24,8 +24,8 @@ pub(crate) fn memory_type(ty: &MemoryType) -> Result<()> {
     if ty.page_log2 != 0 && ty.page_log2 != 16 {
         return Err(Error::usage("a memory's pages have 1 or 65536 bytes"));
     }
-    if ty.shared {
-        return Err(Error::usage("this version of Lithe has no shared memories"));
+    if ty.shared && ty.limits.max.is_none() {
+        return Err(Error::usage("a shared memory needs a maximum"));
     }
     let bytes: u128 = if ty.is64 { 1 << 64 } else { 1 << 32 };
     let pages =

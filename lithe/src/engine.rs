@@ -77,9 +77,13 @@ impl Engine {
         .difference(Features::GC)
         .difference(Features::EXCEPTIONS)
         .union(Features::CUSTOM_PAGE_SIZES)
-        .union(Features::WIDE_ARITHMETIC);
+        .union(Features::WIDE_ARITHMETIC)
+        .union(Features::THREADS);
 
-    const DEFAULT: Features = Engine::SUPPORTED.union(Features::GC);
+    /// Those of them that are not enabled unless asked for.
+    pub const OPT_IN: Features = Features::WIDE_ARITHMETIC.union(Features::THREADS);
+
+    const DEFAULT: Features = Engine::SUPPORTED.difference(Engine::OPT_IN).union(Features::GC);
 
     /// An engine with this configuration.
     pub fn new(config: &Config) -> Engine {

@@ -93,6 +93,7 @@ mod instance;
 mod linker;
 mod module;
 mod raw;
+mod shared;
 mod store;
 mod typed;
 mod value;
@@ -110,6 +111,7 @@ pub use lithe_types::{
     TrapKind, ValType,
 };
 pub use module::{Export, Import, Module, Section};
+pub use shared::SharedMemory;
 pub use store::{AsContext, AsContextMut, Caller, InterruptHandle, Store};
 pub use typed::{IntoFunc, WasmParams, WasmResults, WasmTy};
 pub use value::{ExternRef, Val};

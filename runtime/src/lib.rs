@@ -20,7 +20,11 @@ mod instantiate;
 pub mod layout;
 mod limits;
 mod memory;
+#[cfg(feature = "std")]
+pub mod parking;
+pub mod racy;
 mod registry;
+mod shared;
 mod store;
 mod sync;
 mod table;
@@ -31,5 +35,6 @@ pub use layout::{CodeHeader, CodeSlot, Func, Global, Instance, Memory, Table, Vm
 pub use limits::{LimitError, StoreLimits};
 pub use memory::OutOfBounds;
 pub use registry::Registry;
+pub use shared::SharedMemory;
 pub use store::Store;
 pub use sync::Shared;

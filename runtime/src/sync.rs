@@ -16,6 +16,17 @@ pub(crate) struct Lock<T>(
 );
 
 impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Lock<T> {
+        #[cfg(feature = "std")]
+        {
+            Lock(std::sync::Mutex::new(value))
+        }
+        #[cfg(not(feature = "std"))]
+        {
+            Lock(core::cell::RefCell::new(value))
+        }
+    }
+
     /// Runs `f` on the value while nobody else does. `f` never locks again.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         #[cfg(feature = "std")]

@@ -28,6 +28,7 @@ const PROPOSALS: &[Proposal] = &[
     Proposal::CustomPageSizes,
     Proposal::ExtendedConst,
     Proposal::TailCall,
+    Proposal::Threads,
     Proposal::WideArithmetic,
 ];
 

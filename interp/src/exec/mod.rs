@@ -1,6 +1,7 @@
 //! What each operation does. The bodies are written once, as inlined functions over [`Regs`], and expanded
 //! from the table in `build/table.rs` into the handlers of both dispatch back ends.
 
+mod atomic;
 mod call;
 mod control;
 mod memory;
@@ -17,10 +18,11 @@ mod wide;
     reason = "generated: named like their operations, one text for both widths"
 )]
 pub(crate) mod body {
+    use lithe_runtime::racy::Word as _;
     use lithe_types::TrapKind;
 
     use super::{
-        call,
+        atomic, call,
         control::{self, AccCond, SlotCond},
         memory::{self, AccImm, AccSlot, SlotAcc, SlotImm, Slots},
         numeric::{self, AI, AS, BrAI, BrAS, BrSI, BrSS, IA, IS, SA, SI, SS},
