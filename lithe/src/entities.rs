@@ -110,8 +110,8 @@ pub struct Memory {
 impl Memory {
     /// A memory of its minimum size, all zero.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
-        check::memory_type(&ty)?;
         let store = store.store_mut();
+        check::memory_type(&ty, &store.engine)?;
         Ok(Memory { handle: Handle::new(store.id, store.rt.add_memory(ty)?) })
     }
 

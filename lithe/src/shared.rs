@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lithe_runtime as rt;
-use lithe_types::{Features, MemoryType};
+use lithe_types::MemoryType;
 
 use crate::{Engine, Error, ErrorKind, Result, StoreLimits, check};
 
@@ -20,12 +20,9 @@ impl SharedMemory {
     /// A memory of its minimum size, all zero. The type is shared and declares a maximum, for which address
     /// space is reserved; the engine's features include threads.
     pub fn new(engine: &Engine, ty: MemoryType) -> Result<SharedMemory> {
-        check::memory_type(&ty)?;
+        check::memory_type(&ty, engine)?;
         if !ty.shared {
             return Err(Error::usage("the type of the memory is not shared"));
-        }
-        if !engine.features().contains(Features::THREADS) {
-            return Err(Error::usage("the engine's features do not include threads"));
         }
         Ok(SharedMemory(Arc::new(rt::SharedMemory::new(ty, &StoreLimits::default())?)))
     }
