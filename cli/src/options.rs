@@ -75,7 +75,10 @@ impl Options {
             preloads: Vec::new(),
             argv0: None,
             dispatch: Dispatch::Auto,
-            features: if verb == Verb::Validate { Features::WASM3 } else { Engine::SUPPORTED },
+            features: match verb {
+                Verb::Validate => Features::WASM3,
+                _ => Engine::SUPPORTED.difference(Engine::OPT_IN),
+            },
             stats: false,
             trace: false,
             format: Format::Text,

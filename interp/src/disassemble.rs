@@ -76,7 +76,14 @@ fn operation(text: &mut String, op: Op, ops: &[u64], at: usize) -> usize {
     for (i, token) in format.split_whitespace().enumerate() {
         text.push_str(if i == 0 { " " } else { ", " });
         let field = token.as_bytes().get(1).map_or(0, |k| u32::from(k - b'0'));
-        let value = (operands >> (16 * (field & 3))) as i16;
+        let fields = match field / 4 {
+            0 => operands,
+            more => {
+                extra = extra.max(2 + more as usize);
+                ops.get(at + 1 + more as usize).copied().unwrap_or(0)
+            }
+        };
+        let value = (fields >> (16 * (field & 3))) as i16;
         let mut wide = || {
             let cell = ops.get(at + extra).copied().unwrap_or(0);
             extra += 1;

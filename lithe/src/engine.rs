@@ -73,10 +73,17 @@ impl Default for Engine {
 
 impl Engine {
     /// The proposals that this version executes.
-    pub const SUPPORTED: Features =
-        Features::WASM3.union(Features::LEGACY_EXCEPTIONS).union(Features::CUSTOM_PAGE_SIZES);
+    pub const SUPPORTED: Features = Features::WASM3
+        .union(Features::LEGACY_EXCEPTIONS)
+        .union(Features::CUSTOM_PAGE_SIZES)
+        .union(Features::WIDE_ARITHMETIC)
+        .union(Features::THREADS);
 
-    const DEFAULT: Features = Engine::SUPPORTED.difference(Features::LEGACY_EXCEPTIONS);
+    /// Those of them that are not enabled unless asked for.
+    pub const OPT_IN: Features =
+        Features::LEGACY_EXCEPTIONS.union(Features::WIDE_ARITHMETIC).union(Features::THREADS);
+
+    const DEFAULT: Features = Engine::SUPPORTED.difference(Engine::OPT_IN);
 
     /// An engine with this configuration.
     pub fn new(config: &Config) -> Engine {

@@ -95,6 +95,7 @@ mod linker;
 mod module;
 mod raw;
 mod refs;
+mod shared;
 mod store;
 mod typed;
 mod value;
@@ -114,6 +115,7 @@ pub use lithe_types::{
 };
 pub use module::{Export, Import, Module, Section};
 pub use refs::{AnyRef, ExternRef, Kind};
+pub use shared::SharedMemory;
 pub use store::{AsContext, AsContextMut, Caller, InterruptHandle, Store};
 pub use typed::{IntoFunc, WasmParams, WasmResults, WasmTy};
 pub use value::Val;

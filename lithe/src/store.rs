@@ -1,13 +1,13 @@
 //! The state of one guest and what host functions see of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
 use lithe_interp::Interpreter;
 use lithe_runtime as rt;
 
 use crate::{
-    Engine, Error, Extern, Result, StoreLimits,
+    Engine, Error, Extern, Result, SharedMemory, StoreLimits,
     raw::{Handle, StoreId},
 };
 
@@ -111,10 +111,10 @@ impl<T> Store<T> {
 pub struct InterruptHandle(Arc<AtomicU32>);
 
 impl InterruptHandle {
-    /// Makes the guest trap with [`crate::TrapKind::Interrupt`] at its next call or loop iteration. A request
-    /// made while nothing runs stops the next call.
+    /// Makes the guest trap with [`crate::TrapKind::Interrupt`] at its next call or loop iteration, or at once
+    /// when it waits to be notified. A request made while nothing runs stops the next call.
     pub fn interrupt(&self) {
-        self.0.store(1, Ordering::Relaxed);
+        rt::parking::interrupt(&self.0);
     }
 }
 
@@ -141,11 +141,17 @@ impl<T> Caller<'_, T> {
         Some(Extern::from_rt(self.store.id, instance.export(name)?))
     }
 
-    /// The bytes of the calling instance's exported memory `name` together with the embedder's data.
+    /// The bytes of the calling instance's exported memory `name` together with the embedder's data; nothing
+    /// when the memory is shared.
     pub fn memory_and_data(&mut self, name: &str) -> Option<(&mut [u8], &mut T)> {
         let Some(Extern::Memory(memory)) = self.export(name) else { return None };
         let memory = memory.handle.get_mut(self.store.id, &mut self.store.rt).ok()?;
-        Some((memory.bytes_mut(), &mut self.store.data))
+        Some((memory.bytes_mut()?, &mut self.store.data))
+    }
+
+    /// The calling instance's exported memory `name`, when it is shared.
+    pub fn shared_memory(&self, name: &str) -> Option<SharedMemory> {
+        self.export(name)?.memory()?.shared(self).ok()?
     }
 }
 

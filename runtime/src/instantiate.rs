@@ -373,10 +373,11 @@ impl Store {
                 let pointer: *mut Memory = lists.memories[*index as usize];
                 // SAFETY: memories live as long as the store; no other reference to this one exists.
                 let memory = unsafe { &mut *pointer };
-                let target = range(offset, bytes.len(), memory.len)
-                    .and_then(|range| memory.bytes_mut().get_mut(range))
-                    .ok_or(InstantiateError::Trap(TrapKind::MemoryOutOfBounds))?;
-                target.copy_from_slice(bytes);
+                let written =
+                    usize::try_from(offset).is_ok_and(|offset| memory.write(offset, bytes).is_ok());
+                if !written {
+                    return Err(InstantiateError::Trap(TrapKind::MemoryOutOfBounds));
+                }
                 // SAFETY: the instance lives as long as the store; no reference to its list exists.
                 unsafe { (&mut (*instance).dropped_data)[i] = true };
             }

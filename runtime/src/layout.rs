@@ -122,7 +122,7 @@ pub struct CodeHeader {
 pub struct Memory {
     /// First byte. Dangling when `len` is 0.
     pub base: *mut u8,
-    /// Size in bytes.
+    /// Size in bytes; of a shared memory a size that it once had, see [`Memory::refresh`].
     pub len: usize,
     /// The type, with the minimum as declared.
     pub ty: MemoryType,

@@ -13,8 +13,8 @@ use core::{
 use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
 
 use crate::{
-    Func, Global, HeapView, Instance, LimitError, Memory, Registry, Shape, Shared, StoreLimits,
-    Table, Tag, Vm, arena::Arena, gc::Heap, handles::Handles, sync::Lock,
+    Func, Global, HeapView, Instance, LimitError, Memory, Registry, Shape, Shared, SharedMemory,
+    StoreLimits, Table, Tag, Vm, arena::Arena, gc::Heap, handles::Handles, sync::Lock,
 };
 
 /// A collection of instances and the entities they share.
@@ -146,6 +146,24 @@ impl Store {
         Ok(self.memories.add(Box::new(Memory::new(ty, &self.limits)?)))
     }
 
+    /// A record of a shared memory; the same one each time.
+    pub fn refer_memory(
+        &mut self,
+        shared: &Shared<SharedMemory>,
+    ) -> Result<NonNull<Memory>, LimitError> {
+        // SAFETY: memories live as long as the store, and nothing runs while it is borrowed.
+        let refers = |memory: &NonNull<Memory>| unsafe {
+            memory.as_ref().shared().is_some_and(|other| Shared::ptr_eq(other, shared))
+        };
+        if let Some(known) = self.memories.iter().find(refers) {
+            return Ok(known);
+        }
+        if self.memories.len() >= self.limits.memories {
+            return Err(LimitError::count("memories", self.limits.memories));
+        }
+        Ok(self.memories.add(Box::new(Memory::refer(shared.clone(), &self.limits)?)))
+    }
+
     /// A table that belongs to no instance.
     pub fn add_table(&mut self, ty: TableType, init: u64) -> Result<NonNull<Table>, LimitError> {
         if self.tables.len() >= self.limits.tables {
@@ -169,7 +187,7 @@ impl Store {
     /// The largest size in bytes that all memories have together; memories never shrink.
     pub fn memory_bytes(&self) -> usize {
         // SAFETY: memories live as long as the store, and nothing runs while it is borrowed.
-        self.memories.iter().map(|memory| unsafe { memory.as_ref().len }).sum()
+        self.memories.iter().map(|memory| unsafe { memory.as_ref().size() }).sum()
     }
 }
 

@@ -28,6 +28,8 @@ const PROPOSALS: &[Proposal] = &[
     Proposal::CustomPageSizes,
     Proposal::ExtendedConst,
     Proposal::TailCall,
+    Proposal::Threads,
+    Proposal::WideArithmetic,
 ];
 
 /// Files of those folders that hold assertions which WebAssembly 3.0 contradicts.

@@ -8,6 +8,7 @@
 //! control   labels, branches, blocks
 //! exceptions  try blocks of both encodings, landing pads
 //! ops       operators to operations
+//! wide      operators with two results
 //! ```
 
 mod control;
@@ -16,6 +17,7 @@ mod exceptions;
 mod gc;
 mod ops;
 mod stack;
+mod wide;
 
 use alloc::{boxed::Box, vec::Vec};
 

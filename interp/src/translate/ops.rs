@@ -129,6 +129,24 @@ impl Translator<'_> {
                 self.emit(op, [address, vector, memory_of(&memarg) as i16, i16::from(lane)]);
                 self.cells.push(memarg.offset);
             }
+            Family::Atomic(count, memarg, op) => {
+                let (count, mut operands) = (usize::from(count), [0; 5]);
+                operands[count + 1] = memory_of(&memarg) as i16;
+                for k in (1..=count).rev() {
+                    operands[k] = self.pop_slot();
+                }
+                let [_, a, b, c, d] = operands;
+                self.result(op, [0, a, b, c], false, Some(Class::Int));
+                if count == 3 {
+                    self.cells.push(u64::from(d as u16));
+                }
+                self.cells.push(memarg.offset);
+            }
+            Family::AtomicStore(memarg, op) => {
+                let (value, address) = (self.pop_slot(), self.pop_slot());
+                self.emit(op, [address, value, memory_of(&memarg) as i16, 0]);
+                self.cells.push(memarg.offset);
+            }
         }
     }
 
@@ -207,6 +225,7 @@ impl Translator<'_> {
     fn near(&self, memarg: &MemArg) -> bool {
         memory_of(memarg) == 0
             && !self.module.memories[0].is64
+            && !self.module.memories[0].shared
             && u32::try_from(memarg.offset).is_ok()
     }
 
@@ -507,6 +526,13 @@ impl Translator<'_> {
                     self.emit(Op::V128StoreAt, [address, value, memory_of(memarg) as i16, 0]);
                     self.cells.push(memarg.offset);
                 }
+            }
+            O::I64Add128 => self.wide(Op::I64Add128, 4),
+            O::I64Sub128 => self.wide(Op::I64Sub128, 4),
+            O::I64MulWideS => self.wide(Op::I64MulWideS, 2),
+            O::I64MulWideU => self.wide(Op::I64MulWideU, 2),
+            O::AtomicFence { .. } => {
+                self.emit(Op::AtomicFence, [0; 4]);
             }
             _ if self.gc(op)? => {}
             _ => return Err(TranslateError::Unsupported(self.offset)),
