@@ -220,6 +220,11 @@ pub const OTHERS: &[(&str, &str, usize, &str)] = &[
     ("V128Store", "s0 s1 o", 2, "memory::store_v128(r)"),
     ("V128LoadAt", "d0 s1 n2 w", 3, "memory::load_v128_at(r)"),
     ("V128StoreAt", "s0 s1 n2 w", 3, "memory::store_v128_at(r)"),
+    // Canonical NaNs, for deterministic code.
+    ("CanonicalF32", "d0 s1", 2, "numeric::unary::<f32, f32, false>(r, num::canonical_f32)"),
+    ("CanonicalF64", "d0 s1", 2, "numeric::unary::<f64, f64, false>(r, num::canonical_f64)"),
+    ("CanonicalF32x4", "d0 s1", 2, "vector::unary(r, simd::f32x4_canonical)"),
+    ("CanonicalF64x2", "d0 s1", 2, "vector::unary(r, simd::f64x2_canonical)"),
     ("Throw", "s0 o", 2, "exception::throw(r)"),
     ("ThrowRef", "s0", 2, "exception::throw_ref(r)"),
     // Wide arithmetic: the results stand in the slot of field 0 and the next one.

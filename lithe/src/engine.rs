@@ -10,6 +10,7 @@ use lithe_types::Features;
 pub struct Config {
     features: Features,
     fuel: bool,
+    deterministic: bool,
     dispatch: Dispatch,
 }
 
@@ -27,7 +28,12 @@ pub enum Dispatch {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { features: Engine::DEFAULT, fuel: false, dispatch: Dispatch::Auto }
+        Config {
+            features: Engine::DEFAULT,
+            fuel: false,
+            deterministic: false,
+            dispatch: Dispatch::Auto,
+        }
     }
 }
 
@@ -46,6 +52,13 @@ impl Config {
     /// Whether code counts fuel; see [`crate::Store::set_fuel`]. Default: no.
     pub fn fuel(mut self, fuel: bool) -> Config {
         self.fuel = fuel;
+        self
+    }
+
+    /// Whether every operator has exactly one result: NaNs are canonical. Relaxed vector operators always have
+    /// the results of the specification's deterministic profile. Default: no.
+    pub fn deterministic(mut self, deterministic: bool) -> Config {
+        self.deterministic = deterministic;
         self
     }
 
@@ -112,6 +125,7 @@ impl Engine {
 
     pub(crate) fn code_config(&self) -> CodeConfig {
         let threaded = self.0.config.dispatch != Dispatch::Loop && lithe_interp::THREADED;
-        CodeConfig { fuel: self.0.config.fuel, threaded }
+        let Config { fuel, deterministic, .. } = self.0.config;
+        CodeConfig { fuel, deterministic, threaded }
     }
 }

@@ -16,6 +16,8 @@ use crate::{CodeHeader, CodeSlot, Registry, Shape, Shared, sync::Lock};
 pub struct CodeConfig {
     /// Whether the code counts fuel.
     pub fuel: bool,
+    /// Whether NaN results are canonical.
+    pub deterministic: bool,
     /// Whether operations hold handler addresses (sibling-call dispatch) or numbers (loop dispatch).
     pub threaded: bool,
 }

@@ -15,6 +15,7 @@ mod control;
 mod emit;
 mod exceptions;
 mod gc;
+mod nan;
 mod ops;
 mod stack;
 mod wide;

@@ -68,7 +68,12 @@ impl Translator<'_> {
             self.charge();
         }
         match family(op) {
-            Some(family) => self.family(family),
+            Some(family) => {
+                self.family(family);
+                if self.config.deterministic {
+                    self.canonicalize(op);
+                }
+            }
             None => self.other(op)?,
         }
         Ok(())
