@@ -28,7 +28,7 @@ mod sync;
 mod table;
 
 pub use code::{Code, CodeConfig};
-pub use gc::{HeapError, HeapView};
+pub use gc::{HeapError, HeapStats, HeapView};
 pub use instantiate::{Extern, InstantiateError, Mismatch};
 pub use layout::{CodeHeader, CodeSlot, Func, Global, Instance, Memory, Table, Vm};
 pub use limits::{LimitError, StoreLimits};
