@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, env, fmt::Write, fs, path::Path};
 
+#[path = "build/gc.rs"]
+mod gc;
 #[path = "build/simd.rs"]
 mod simd;
 #[path = "build/table.rs"]
@@ -254,6 +256,56 @@ impl Output {
         }
     }
 
+    /// Fields of structs, elements of arrays; gives the tables that the translator chooses from.
+    fn gc(&mut self) -> String {
+        let mut gets = String::from(
+            "/// Reads of fields and elements, in the order of `build/gc.rs`.\npub(crate) static GETS: &[FieldGet] = &[\n",
+        );
+        for (name, raw, to, body) in gc::GETS {
+            for (form, acc) in [("S", false), ("A", true)] {
+                let operand = if acc { "a" } else { "s1" };
+                let call = format!("gc::struct_get::<{raw}, {to}, {acc}>(r, {body})");
+                self.op(&format!("StructGet{name}|{form}"), &format!("d0 {operand} o"), 2, &call);
+            }
+            for (form, format) in
+                [("SS", "d0 s1 s2"), ("SA", "d0 s1 a"), ("SI", "d0 s1 i"), ("AI", "d0 a i")]
+            {
+                let call = format!("gc::array_get::<{raw}, {to}, Elt{form}>(r, {body})");
+                self.op(&format!("ArrayGet{name}|{form}"), format, 2, &call);
+            }
+            let class = class(to);
+            writeln!(
+                gets,
+                "FieldGet {{ field: [Op::StructGet{name}S, Op::StructGet{name}A], element: [Op::ArrayGet{name}SS, Op::ArrayGet{name}SA, Op::ArrayGet{name}SI, Op::ArrayGet{name}AI], result: Class::{class} }},"
+            )
+            .unwrap();
+        }
+        gets.push_str("];\n/// Writes of fields and elements, by size.\npub(crate) static SETS: &[FieldSet] = &[\n");
+        for (name, ty) in gc::SETS {
+            for (form, acc) in [("SS", false), ("SA", true)] {
+                let operand = if acc { "a" } else { "s1" };
+                let call = format!("gc::struct_set::<{ty}, {acc}>(r)");
+                self.op(&format!("StructSet{name}|{form}"), &format!("s0 {operand} o"), 2, &call);
+            }
+            self.op(
+                &format!("ArraySet{name}|S"),
+                "s0 s1 s2",
+                2,
+                &format!("gc::array_set::<{ty}>(r)"),
+            );
+            writeln!(
+                gets,
+                "FieldSet {{ field: [Op::StructSet{name}SS, Op::StructSet{name}SA], array: Op::ArraySet{name}S }},"
+            )
+            .unwrap();
+        }
+        gets.push_str("];\n");
+        for (name, format, cells, body) in gc::OTHERS {
+            self.op(name, format, *cells, body);
+        }
+        gets
+    }
+
     fn simd(&mut self) {
         for (name, shape, function) in simd::SIMD {
             let f = format!("simd::{function}");
@@ -364,6 +416,7 @@ fn main() {
     out.unary();
     out.memory();
     out.simd();
+    let fields = out.gc();
 
     let mut seen = BTreeMap::new();
     for (name, ..) in &out.ops {
@@ -385,6 +438,7 @@ fn main() {
         writeln!(ops, "Op::{name},").unwrap();
     }
     ops.push_str("];\n");
+    ops.push_str(&fields);
     writeln!(
         ops,
         "/// The operation group of a numeric, memory-access or vector operator.\npub(crate) fn family(op: &O<'_>) -> Option<Family> {{ Some(match op {{\n{}_ => return None }}) }}\n",

@@ -180,6 +180,8 @@ pub fn draw(results: &[Val]) -> String {
             Val::V128(bits) => writeln!(text, "{bits}"),
             Val::FuncRef(None) => writeln!(text, "<null funcref>"),
             Val::FuncRef(Some(_)) => writeln!(text, "<funcref>"),
+            Val::AnyRef(None) => writeln!(text, "<null anyref>"),
+            Val::AnyRef(Some(_)) => writeln!(text, "<anyref>"),
             Val::ExternRef(None) => writeln!(text, "<null externref>"),
             Val::ExternRef(Some(_)) => writeln!(text, "<externref>"),
         };

@@ -101,9 +101,9 @@ pub(crate) unsafe fn run(vm: *mut Vm, threaded: bool) -> u32 {
             mem: core::ptr::null_mut(),
             len: 0,
             inst: (*vm).instance,
-            acc: 0,
-            facc: 0.0,
-            sacc: 0.0,
+            acc: (*vm).accumulators.0,
+            facc: (*vm).accumulators.1,
+            sacc: (*vm).accumulators.2,
         };
         regs.reload_memory();
         #[cfg(threaded)]
@@ -124,6 +124,7 @@ unsafe fn save(r: &Regs) {
         (*vm).ip = r.ip;
         (*vm).sp = r.sp;
         (*vm).instance = r.inst;
+        (*vm).accumulators = (r.acc, r.facc, r.sacc);
     }
 }
 

@@ -73,6 +73,20 @@ pub(crate) enum Family {
     VectorStoreLane(MemArg, u8, Op),
 }
 
+/// The reads of a field: in a struct, with the reference in a slot and in the accumulator; in an array, with the
+/// index in a slot, in the accumulator and immediate, and immediate with the array in the accumulator.
+pub(crate) struct FieldGet {
+    pub field: [Op; 2],
+    pub element: [Op; 4],
+    pub result: Class,
+}
+
+/// The writes of a field: in a struct, with the value in a slot and in the accumulator; in an array.
+pub(crate) struct FieldSet {
+    pub field: [Op; 2],
+    pub array: Op,
+}
+
 /// Branches fused with a comparison, each forward and backward.
 pub(crate) struct Branches {
     /// Taken when the comparison holds.

@@ -53,6 +53,8 @@ pub(crate) enum Stop {
     Signal,
     /// Fuel ran out.
     Fuel,
+    /// An object needs `Vm::room` bytes.
+    Room,
 }
 
 impl From<TrapKind> for Flow {

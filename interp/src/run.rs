@@ -187,6 +187,18 @@ impl Interpreter {
                     (*vm).entries -= 1;
                     return Outcome::Returned;
                 }
+                if reason == Stop::Room as u32 {
+                    let sp = (*vm).sp;
+                    let slot = *sp.offset(HEADER_CODE) as usize as *const CodeSlot;
+                    let frame = (*(*slot).0.load(Ordering::Acquire)).frame_slots;
+                    match store.make_room((*vm).room, sp.add(frame as usize)) {
+                        Ok(()) => continue,
+                        Err(error) => {
+                            activation.save(false);
+                            return Outcome::Trap(error.into());
+                        }
+                    }
+                }
                 activation.save(reason == Stop::Host as u32);
                 if reason == Stop::Host as u32 {
                     let func = (*vm).callee;

@@ -27,7 +27,7 @@ pub enum Dispatch {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { features: Engine::DEFAULT, fuel: false, dispatch: Dispatch::Auto }
+        Config { features: Engine::SUPPORTED, fuel: false, dispatch: Dispatch::Auto }
     }
 }
 
@@ -73,12 +73,8 @@ impl Default for Engine {
 
 impl Engine {
     /// The proposals that this version executes.
-    pub const SUPPORTED: Features = Features::WASM3
-        .difference(Features::GC)
-        .difference(Features::EXCEPTIONS)
-        .union(Features::CUSTOM_PAGE_SIZES);
-
-    const DEFAULT: Features = Engine::SUPPORTED.union(Features::GC);
+    pub const SUPPORTED: Features =
+        Features::WASM3.difference(Features::EXCEPTIONS).union(Features::CUSTOM_PAGE_SIZES);
 
     /// An engine with this configuration.
     pub fn new(config: &Config) -> Engine {

@@ -200,7 +200,7 @@ impl Table {
         let table = self.handle.get(store.id, &store.rt)?;
         let slot = usize::try_from(index).ok().and_then(|index| table.elements().get(index));
         let ty = ValType::Ref(table.ty.element);
-        Ok(slot.map(|slot| Val::from_slots(ty, &[*slot], store.id)))
+        Ok(slot.map(|slot| Val::from_slots(ty, &[*slot], store.id, &store.rt)))
     }
 
     /// Writes the element at `index`.
@@ -252,7 +252,7 @@ impl Global {
     pub fn get(&self, store: impl AsContext) -> Result<Val> {
         let store = store.store();
         let global = self.handle.get(store.id, &store.rt)?;
-        Ok(Val::from_slots(global.ty.value, &global.value, store.id))
+        Ok(Val::from_slots(global.ty.value, &global.value, store.id, &store.rt))
     }
 
     /// Sets the value of a mutable global.

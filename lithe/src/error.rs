@@ -241,6 +241,12 @@ impl From<lithe_runtime::LimitError> for Error {
     }
 }
 
+impl From<lithe_runtime::HeapError> for Error {
+    fn from(error: lithe_runtime::HeapError) -> Error {
+        Error::new(ErrorKind::Limit, lithe_types::TrapKind::from(error).message())
+    }
+}
+
 impl From<lithe_interp::Error> for Error {
     fn from(error: lithe_interp::Error) -> Error {
         let kind = match &error {

@@ -86,7 +86,7 @@ impl Func {
         invoke(store, &self.handle, &mut slots)?;
         let mut at = 0;
         for (value, ty) in results.iter_mut().zip(&signature.results) {
-            *value = Val::from_slots(*ty, &slots[at..], store.id);
+            *value = Val::from_slots(*ty, &slots[at..], store.id, &store.rt);
             at += ty.slots() as usize;
         }
         Ok(())
@@ -127,10 +127,10 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         const SLOTS: usize = 32;
         let store = store.store_mut();
         let mut slots = [0; SLOTS];
-        params.store(store.id, &mut slots)?;
+        params.store(store.id, &store.rt, &mut slots)?;
         let count = P::SLOTS.max(R::SLOTS).min(SLOTS);
         invoke(store, &self.func.handle, &mut slots[..count])?;
-        Ok(R::load(store.id, &slots))
+        Ok(R::load(store.id, &store.rt, &slots))
     }
 
     /// The function.
@@ -155,10 +155,10 @@ pub(crate) fn untyped<T>(
     func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
 ) -> HostFunc<T> {
     Arc::new(move |caller, slots| {
-        let id = caller.store.id;
+        let Caller { store, instance } = caller;
         let mut at = 0;
         let load = |ty: &ValType| {
-            let value = Val::from_slots(*ty, &slots[at..], id);
+            let value = Val::from_slots(*ty, &slots[at..], store.id, &store.rt);
             at += ty.slots() as usize;
             value
         };
@@ -166,7 +166,6 @@ pub(crate) fn untyped<T>(
         let null = Val::I32(0);
         let mut results: Vec<Val> =
             ty.results.iter().map(|ty| Val::default_of(*ty).unwrap_or(null)).collect();
-        let Caller { store, instance } = caller;
         func(Caller { store: &mut *store, instance }, &args, &mut results)?;
         let mut at = 0;
         for (value, ty) in results.iter().zip(&ty.results) {
@@ -258,8 +257,11 @@ fn host_call<T>(
         }
     };
     slots.copy_from_slice(guest);
+    let scope = store.rt.enter_scope();
     let caller = Caller { store: &mut *store, instance };
-    match catch_unwind(AssertUnwindSafe(|| host(caller, slots))) {
+    let result = catch_unwind(AssertUnwindSafe(|| host(caller, slots)));
+    store.rt.leave_scope(scope);
+    match result {
         Ok(result) => result?,
         Err(panic) => {
             activation.leave(&mut store.rt);

@@ -93,6 +93,7 @@ mod instance;
 mod linker;
 mod module;
 mod raw;
+mod refs;
 mod store;
 mod typed;
 mod value;
@@ -110,6 +111,7 @@ pub use lithe_types::{
     TrapKind, ValType,
 };
 pub use module::{Export, Import, Module, Section};
+pub use refs::{AnyRef, ExternRef, Kind};
 pub use store::{AsContext, AsContextMut, Caller, InterruptHandle, Store};
 pub use typed::{IntoFunc, WasmParams, WasmResults, WasmTy};
-pub use value::{ExternRef, Val};
+pub use value::Val;

@@ -59,14 +59,8 @@ impl Module {
         name: &str,
     ) -> Result<Module> {
         let module = lithe_parser::parse(binary(bytes)?)?;
-        // Garbage collection shares its type system with function references: modules are validated with it,
-        // and those that need a heap are refused.
-        let runs = Engine::SUPPORTED.union(Features::GC);
-        let valid = lithe_validator::validate(module, engine.features().intersection(runs))?;
-        if valid.module().types.iter().any(|ty| ty.as_func().is_none()) {
-            let message = "the module defines struct or array types; this version of Lithe does not execute gc";
-            return Err(Error::new(ErrorKind::Invalid, message));
-        }
+        let features = engine.features().intersection(Engine::SUPPORTED);
+        let valid = lithe_validator::validate(module, features)?;
         let registry = engine.registry().clone();
         let code = lithe_interp::new_code(valid, registry, engine.code_config(), name).ok_or_else(
             || Error::new(ErrorKind::Limit, "the engine's limit of types is reached"),

@@ -81,6 +81,24 @@ pub(crate) fn func_of_slot(store: StoreId, slot: u64) -> Option<Handle<rt::Func>
     Some(Handle { store, pointer })
 }
 
+/// Keeps what a slot refers to alive for the host. The slot was read where the store keeps values of a reference
+/// type that is not one of functions.
+pub(crate) fn root(store: &rt::Store, slot: u64) -> rt::Rooted {
+    // SAFETY: as the comment says; every caller reads the slot together with its type.
+    unsafe { store.root(slot) }
+}
+
+/// Writes a field or element; the slots come from a value that was checked against its type and the store.
+pub(crate) fn set_object_field(
+    store: &mut rt::Store,
+    object: rt::Rooted,
+    index: u32,
+    slots: [u64; 2],
+) {
+    // SAFETY: as the comment says.
+    unsafe { store.set_object_field(object, index, slots) };
+}
+
 /// The slot that refers to a function.
 pub(crate) fn slot_of_func(func: &Handle<rt::Func>) -> u64 {
     func.pointer.as_ptr() as usize as u64

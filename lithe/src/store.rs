@@ -59,6 +59,15 @@ impl<T> Store<T> {
         &self.0.engine
     }
 
+    /// Runs `f`; references to heap objects that the host gets meanwhile are let go of when it returns, so that
+    /// the collector may free what they lead to.
+    pub fn scope<R>(&mut self, f: impl FnOnce(&mut Store<T>) -> R) -> R {
+        let mark = self.0.rt.enter_scope();
+        let result = f(self);
+        self.0.rt.leave_scope(mark);
+        result
+    }
+
     /// Sets what the store may use. Takes effect for what is created afterwards; the size of the value stack
     /// is fixed by the first call.
     pub fn set_limits(&mut self, limits: StoreLimits) {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use lithe_runtime as rt;
 use lithe_types::{FuncType, ValType};
 
 use crate::{
-    Caller, Error, ExternRef, Func, Result,
+    AnyRef, Caller, Error, ExternRef, Func, Result,
     raw::{self, StoreId},
+    refs::Ref,
     store::HostFunc,
 };
 
@@ -16,22 +18,25 @@ pub trait WasmTy: Copy + Send + 'static {
     const TYPE: ValType;
     #[doc(hidden)]
     #[allow(private_interfaces, reason = "only this crate implements and calls it")]
-    fn to_slot(self, store: StoreId) -> Result<u64>;
+    fn to_slot(self, id: StoreId, store: &rt::Store) -> Result<u64>;
     #[doc(hidden)]
     #[allow(private_interfaces, reason = "only this crate implements and calls it")]
-    fn from_slot(slot: u64, store: StoreId) -> Self;
+    fn from_slot(slot: u64, id: StoreId, store: &rt::Store) -> Self;
 }
 
 macro_rules! wasm_ty {
-    ($($ty:ty = $wasm:expr, |$x:ident, $to:ident| $slot:expr, |$s:ident, $from:ident| $value:expr;)*) => {$(
+    ($($ty:ty = $wasm:expr, |$x:ident $(, $to:ident, $to_store:ident)?| $slot:expr, |$s:ident $(, $from:ident, $from_store:ident)?| $value:expr;)*) => {$(
         #[allow(private_interfaces, reason = "only this crate implements and calls it")]
         impl WasmTy for $ty {
             const TYPE: ValType = $wasm;
-            fn to_slot(self, $to: StoreId) -> Result<u64> {
-                let $x = self;
+            fn to_slot(self, id: StoreId, store: &rt::Store) -> Result<u64> {
+                let ($x, _, _) = (self, id, store);
+                $(let ($to, $to_store) = (id, store);)?
                 Ok($slot)
             }
-            fn from_slot($s: u64, $from: StoreId) -> Self {
+            fn from_slot($s: u64, id: StoreId, store: &rt::Store) -> Self {
+                let _ = (id, store);
+                $(let ($from, $from_store) = (id, store);)?
                 $value
             }
         }
@@ -39,27 +44,34 @@ macro_rules! wasm_ty {
 }
 
 wasm_ty! {
-    i32 = ValType::I32, |x, _s| u64::from(x as u32), |slot, _s| slot as i32;
-    u32 = ValType::I32, |x, _s| u64::from(x), |slot, _s| slot as u32;
-    i64 = ValType::I64, |x, _s| x as u64, |slot, _s| slot as i64;
-    u64 = ValType::I64, |x, _s| x, |slot, _s| slot;
-    f32 = ValType::F32, |x, _s| u64::from(x.to_bits()), |slot, _s| f32::from_bits(slot as u32);
-    f64 = ValType::F64, |x, _s| x.to_bits(), |slot, _s| f64::from_bits(slot);
+    i32 = ValType::I32, |x| u64::from(x as u32), |slot| slot as i32;
+    u32 = ValType::I32, |x| u64::from(x), |slot| slot as u32;
+    i64 = ValType::I64, |x| x as u64, |slot| slot as i64;
+    u64 = ValType::I64, |x| x, |slot| slot;
+    f32 = ValType::F32, |x| u64::from(x.to_bits()), |slot| f32::from_bits(slot as u32);
+    f64 = ValType::F64, |x| x.to_bits(), |slot| f64::from_bits(slot);
     Option<Func> = ValType::FUNCREF,
-        |x, store| match x {
+        |x, id, store| match x {
             Some(func) => {
-                func.handle.pointer(store)?;
+                func.handle.get(id, store)?;
                 raw::slot_of_func(&func.handle)
             }
             None => 0,
         },
-        |slot, store| raw::func_of_slot(store, slot).map(|handle| Func { handle });
+        |slot, id, _store| raw::func_of_slot(id, slot).map(|handle| Func { handle });
     Option<ExternRef> = ValType::EXTERNREF,
-        |x, store| match x {
-            Some(value) => value.slot_in(store)?,
+        |x, id, store| match x {
+            Some(value) => value.0.slot(id, store)?,
             None => 0,
         },
-        |slot, store| ExternRef::from_slot(store, slot);
+        |slot, id, store| Ref::from_slot(id, store, slot).map(ExternRef);
+    Option<AnyRef> = ValType::ANYREF,
+        |x, id, store| match x {
+            // A reference of this type may lead to anything but an exception, which no `AnyRef` does.
+            Some(value) => value.0.slot(id, store)?,
+            None => 0,
+        },
+        |slot, id, store| Ref::from_slot(id, store, slot).map(AnyRef);
 }
 
 /// Parameters of a [`crate::TypedFunc`]: a type, or a tuple of types.
@@ -70,7 +82,7 @@ pub trait WasmParams: Send {
     fn types() -> Vec<ValType>;
     #[doc(hidden)]
     #[allow(private_interfaces, reason = "only this crate implements and calls it")]
-    fn store(self, store: StoreId, slots: &mut [u64]) -> Result<()>;
+    fn store(self, id: StoreId, store: &rt::Store, slots: &mut [u64]) -> Result<()>;
 }
 
 /// Results of a [`crate::TypedFunc`] or of a host closure: nothing, a type, or a tuple of types.
@@ -81,10 +93,10 @@ pub trait WasmResults: Send {
     fn types() -> Vec<ValType>;
     #[doc(hidden)]
     #[allow(private_interfaces, reason = "only this crate implements and calls it")]
-    fn load(store: StoreId, slots: &[u64]) -> Self;
+    fn load(id: StoreId, store: &rt::Store, slots: &[u64]) -> Self;
     #[doc(hidden)]
     #[allow(private_interfaces, reason = "only this crate implements and calls it")]
-    fn give(self, store: StoreId, slots: &mut [u64]) -> Result<()>;
+    fn give(self, id: StoreId, store: &rt::Store, slots: &mut [u64]) -> Result<()>;
 }
 
 #[allow(private_interfaces, reason = "only this crate implements and calls it")]
@@ -93,8 +105,8 @@ impl<A: WasmTy> WasmParams for A {
     fn types() -> Vec<ValType> {
         vec![A::TYPE]
     }
-    fn store(self, store: StoreId, slots: &mut [u64]) -> Result<()> {
-        slots[0] = self.to_slot(store)?;
+    fn store(self, id: StoreId, store: &rt::Store, slots: &mut [u64]) -> Result<()> {
+        slots[0] = self.to_slot(id, store)?;
         Ok(())
     }
 }
@@ -105,11 +117,11 @@ impl<A: WasmTy> WasmResults for A {
     fn types() -> Vec<ValType> {
         vec![A::TYPE]
     }
-    fn load(store: StoreId, slots: &[u64]) -> A {
-        A::from_slot(slots[0], store)
+    fn load(id: StoreId, store: &rt::Store, slots: &[u64]) -> A {
+        A::from_slot(slots[0], id, store)
     }
-    fn give(self, store: StoreId, slots: &mut [u64]) -> Result<()> {
-        slots[0] = self.to_slot(store)?;
+    fn give(self, id: StoreId, store: &rt::Store, slots: &mut [u64]) -> Result<()> {
+        slots[0] = self.to_slot(id, store)?;
         Ok(())
     }
 }
@@ -153,10 +165,10 @@ macro_rules! tuples {
             fn types() -> Vec<ValType> {
                 vec![$($name::TYPE),*]
             }
-            fn store(self, store: StoreId, slots: &mut [u64]) -> Result<()> {
+            fn store(self, id: StoreId, store: &rt::Store, slots: &mut [u64]) -> Result<()> {
                 let ($($name,)*) = self;
                 let mut slots = slots.iter_mut();
-                $(if let Some(slot) = slots.next() { *slot = $name.to_slot(store)?; })*
+                $(if let Some(slot) = slots.next() { *slot = $name.to_slot(id, store)?; })*
                 Ok(())
             }
         }
@@ -168,12 +180,12 @@ macro_rules! tuples {
             fn types() -> Vec<ValType> {
                 vec![$($name::TYPE),*]
             }
-            fn load(store: StoreId, slots: &[u64]) -> Self {
+            fn load(id: StoreId, store: &rt::Store, slots: &[u64]) -> Self {
                 let mut slots = slots.iter().copied();
-                ($($name::from_slot(slots.next().unwrap_or(0), store),)*)
+                ($($name::from_slot(slots.next().unwrap_or(0), id, store),)*)
             }
-            fn give(self, store: StoreId, slots: &mut [u64]) -> Result<()> {
-                WasmParams::store(self, store, slots)
+            fn give(self, id: StoreId, store: &rt::Store, slots: &mut [u64]) -> Result<()> {
+                WasmParams::store(self, id, store, slots)
             }
         }
 
@@ -188,10 +200,10 @@ macro_rules! tuples {
             fn into_func(self) -> (FuncType, HostFunc<T>) {
                 let ty = FuncType::new([$($name::TYPE),*], R::Results::types());
                 (ty, Arc::new(move |caller: Caller<'_, T>, slots: &mut [u64]| {
-                    let store = caller.store.id;
+                    let (id, store) = (caller.store.id, &caller.store.rt);
                     let mut args = slots.iter().copied();
-                    $(let $name = $name::from_slot(args.next().unwrap_or(0), store);)*
-                    self($($name),*).into_result()?.give(store, slots)
+                    $(let $name = $name::from_slot(args.next().unwrap_or(0), id, store);)*
+                    self($($name),*).into_result()?.give(id, store, slots)
                 }))
             }
         }
@@ -207,10 +219,11 @@ macro_rules! tuples {
             fn into_func(self) -> (FuncType, HostFunc<T>) {
                 let ty = FuncType::new([$($name::TYPE),*], R::Results::types());
                 (ty, Arc::new(move |caller: Caller<'_, T>, slots: &mut [u64]| {
-                    let store = caller.store.id;
-                    let mut args = slots.iter().copied();
-                    $(let $name = $name::from_slot(args.next().unwrap_or(0), store);)*
-                    self(caller, $($name),*).into_result()?.give(store, slots)
+                    let Caller { store, instance } = caller;
+                    let (id, mut args) = (store.id, slots.iter().copied());
+                    $(let $name = $name::from_slot(args.next().unwrap_or(0), id, &store.rt);)*
+                    let results = self(Caller { store: &mut *store, instance }, $($name),*);
+                    results.into_result()?.give(id, &store.rt, slots)
                 }))
             }
         }

@@ -1,13 +1,12 @@
 //! Values of the untyped API, and their form as slots of a frame.
 
-use std::any::Any;
-use std::fmt;
-
+use lithe_runtime as rt;
 use lithe_types::{HeapType, RefType, ValType};
 
 use crate::{
-    AsContext, AsContextMut, Error, Func, Result,
+    AnyRef, Error, ExternRef, Func, Result,
     raw::{self, StoreId},
+    refs::Ref,
     store::StoreInner,
 };
 
@@ -28,46 +27,8 @@ pub enum Val {
     FuncRef(Option<Func>),
     /// An external reference; `None` is null.
     ExternRef(Option<ExternRef>),
-}
-
-/// A reference to a host value that guests can pass around but not look into.
-#[derive(Clone, Copy, PartialEq)]
-pub struct ExternRef {
-    store: StoreId,
-    slot: u64,
-}
-
-impl fmt::Debug for ExternRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ExternRef({})", self.slot)
-    }
-}
-
-impl ExternRef {
-    /// Gives `value` to the store, which keeps it for as long as it lives.
-    pub fn new(mut store: impl AsContextMut, value: impl Any + Send + Sync) -> ExternRef {
-        let store = store.store_mut();
-        let slot = store.rt.add_extern(Box::new(value));
-        ExternRef { store: store.id, slot }
-    }
-
-    /// The value.
-    pub fn data<'s>(&self, store: &'s impl AsContext) -> Result<&'s (dyn Any + Send + Sync)> {
-        let store = store.store();
-        let value = (self.store == store.id).then(|| store.rt.external(self.slot)).flatten();
-        value.ok_or_else(|| Error::usage("the external reference belongs to another store"))
-    }
-
-    pub(crate) fn from_slot(store: StoreId, slot: u64) -> Option<ExternRef> {
-        (slot != 0).then_some(ExternRef { store, slot })
-    }
-
-    pub(crate) fn slot_in(&self, store: StoreId) -> Result<u64> {
-        match self.store == store {
-            true => Ok(self.slot),
-            false => Err(Error::usage("the external reference belongs to another store")),
-        }
-    }
+    /// A reference to a struct, array, `i31` or anything else that is no function; `None` is null.
+    AnyRef(Option<AnyRef>),
 }
 
 impl Val {
@@ -80,9 +41,17 @@ impl Val {
             ValType::F64 => Val::F64(0),
             ValType::V128 => Val::V128(0),
             ValType::Ref(RefType { nullable: false, .. }) => return None,
-            ValType::Ref(ty) if is_func(ty) => Val::FuncRef(None),
-            ValType::Ref(_) => Val::ExternRef(None),
+            ValType::Ref(ty) => match ty.heap {
+                HeapType::Extern | HeapType::NoExtern => Val::ExternRef(None),
+                HeapType::Func | HeapType::NoFunc => Val::FuncRef(None),
+                _ => Val::AnyRef(None),
+            },
         })
+    }
+
+    /// Whether this is a null reference.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None))
     }
 
     /// The value as one or two slots, when it has type `ty` in this store.
@@ -93,18 +62,29 @@ impl Val {
             (Val::F32(bits), ValType::F32) => [u64::from(bits), 0],
             (Val::F64(bits), ValType::F64) => [bits, 0],
             (Val::V128(bits), ValType::V128) => [bits as u64, (bits >> 64) as u64],
-            (Val::FuncRef(None), ValType::Ref(ty)) if ty.nullable && is_func(ty) => [0, 0],
-            (Val::FuncRef(Some(func)), ValType::Ref(ty)) if is_func(ty) => {
+            // Null is null in every hierarchy; the null of a concrete type may be given as any of them.
+            (value, ValType::Ref(ty)) if value.is_null() && ty.nullable => {
+                let concrete = matches!(ty.heap, HeapType::Concrete(_));
+                let default = Val::default_of(ValType::Ref(ty));
+                let same =
+                    |default| std::mem::discriminant(&default) == std::mem::discriminant(&value);
+                if !concrete && !default.is_some_and(same) {
+                    return Err(Error::usage(format!("expected a null {ty}, found {value:?}")));
+                }
+                [0, 0]
+            }
+            (Val::FuncRef(Some(func)), ValType::Ref(ty)) => {
                 let have = func.handle.get(store.id, &store.rt)?.ty;
                 let have = RefType { nullable: false, heap: HeapType::Concrete(have) };
-                if !store.rt.registry().ref_matches(have, ty) {
-                    return Err(Error::usage(format!("the function is not a {ty}")));
-                }
+                fits(store, have, ty)?;
                 [raw::slot_of_func(&func.handle), 0]
             }
-            (Val::ExternRef(None), ValType::Ref(ty)) if ty.nullable && is_extern(ty) => [0, 0],
             (Val::ExternRef(Some(value)), ValType::Ref(ty)) if ty.heap == HeapType::Extern => {
-                [value.slot_in(store.id)?, 0]
+                [value.0.slot(store.id, &store.rt)?, 0]
+            }
+            (Val::AnyRef(Some(value)), ValType::Ref(ty)) => {
+                fits(store, value.0.ty(store.id, &store.rt)?, ty)?;
+                [value.0.slot(store.id, &store.rt)?, 0]
             }
             (value, ty) => {
                 return Err(Error::usage(format!(
@@ -115,7 +95,7 @@ impl Val {
     }
 
     /// The value of type `ty` that slots hold.
-    pub(crate) fn from_slots(ty: ValType, slots: &[u64], store: StoreId) -> Val {
+    pub(crate) fn from_slots(ty: ValType, slots: &[u64], id: StoreId, store: &rt::Store) -> Val {
         let low = slots.first().copied().unwrap_or(0);
         match ty {
             ValType::I32 => Val::I32(low as i32),
@@ -126,21 +106,26 @@ impl Val {
                 let high = slots.get(1).copied().unwrap_or(0);
                 Val::V128(u128::from(low) | u128::from(high) << 64)
             }
-            ValType::Ref(ty) if is_func(ty) => {
-                Val::FuncRef(raw::func_of_slot(store, low).map(|handle| Func { handle }))
+            ValType::Ref(ty) if !store.registry().refers_to_objects(ty) => {
+                Val::FuncRef(raw::func_of_slot(id, low).map(|handle| Func { handle }))
             }
-            ValType::Ref(_) => Val::ExternRef(ExternRef::from_slot(store, low)),
+            ValType::Ref(ty) => {
+                let found = Ref::from_slot(id, store, low);
+                match ty.heap {
+                    HeapType::Extern | HeapType::NoExtern => Val::ExternRef(found.map(ExternRef)),
+                    _ => Val::AnyRef(found.map(AnyRef)),
+                }
+            }
         }
     }
 }
 
-/// Whether a reference type is one of functions. Concrete types are: the engine executes no others yet.
-fn is_func(ty: RefType) -> bool {
-    matches!(ty.heap, HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_))
-}
-
-fn is_extern(ty: RefType) -> bool {
-    matches!(ty.heap, HeapType::Extern | HeapType::NoExtern)
+/// Checks that a reference of type `have` may stand where `want` is wanted.
+fn fits<T>(store: &StoreInner<T>, have: RefType, want: RefType) -> Result<()> {
+    match store.rt.registry().ref_matches(have, want) {
+        true => Ok(()),
+        false => Err(Error::usage(format!("the reference is a {have}, not a {want}"))),
+    }
 }
 
 macro_rules! from {

@@ -32,8 +32,8 @@ pub use module::{
 pub use names::Names;
 pub use sections::parse;
 pub use wasmparser::{
-    BinaryReader, BlockType, BrTable, Catch, FunctionBody, Ieee32, Ieee64, MemArg, MemArgTarget,
-    Operator, OperatorsReader, Ordering,
+    BinaryReader, BlockType, BrTable, Catch, FunctionBody, HeapType as WasmHeapType, Ieee32,
+    Ieee64, MemArg, MemArgTarget, Operator, OperatorsReader, Ordering,
 };
 
 pub use convert::{heap_type, ref_type, val_type};

@@ -241,6 +241,14 @@ pub enum ConstOp {
     I64Add,
     I64Sub,
     I64Mul,
+    RefI31,
+    /// By type index, as are the following.
+    StructNew(u32),
+    StructNewDefault(u32),
+    ArrayNew(u32),
+    ArrayNewDefault(u32),
+    /// Type index and length.
+    ArrayNewFixed(u32, u32),
     /// An operator that only the validator knows; evaluating it is refused by name.
     Other(&'static str),
 }

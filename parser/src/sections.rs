@@ -270,7 +270,14 @@ fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr> {
     }
     let mut ops = vec![first];
     while !reader.is_end_then_eof() {
-        ops.push(const_op(&reader.read()?));
+        let op = reader.read()?;
+        // References to the outside and to anything have one representation.
+        if !matches!(
+            op,
+            wasmparser::Operator::AnyConvertExtern | wasmparser::Operator::ExternConvertAny
+        ) {
+            ops.push(const_op(&op));
+        }
     }
     Ok(ConstExpr::Many(ops.into_boxed_slice()))
 }
@@ -295,6 +302,14 @@ fn const_op(op: &wasmparser::Operator<'_>) -> ConstOp {
         O::I64Add => ConstOp::I64Add,
         O::I64Sub => ConstOp::I64Sub,
         O::I64Mul => ConstOp::I64Mul,
+        O::RefI31 => ConstOp::RefI31,
+        O::StructNew { struct_type_index } => ConstOp::StructNew(*struct_type_index),
+        O::StructNewDefault { struct_type_index } => ConstOp::StructNewDefault(*struct_type_index),
+        O::ArrayNew { array_type_index } => ConstOp::ArrayNew(*array_type_index),
+        O::ArrayNewDefault { array_type_index } => ConstOp::ArrayNewDefault(*array_type_index),
+        O::ArrayNewFixed { array_type_index, array_size } => {
+            ConstOp::ArrayNewFixed(*array_type_index, *array_size)
+        }
         _ => ConstOp::Other("a constant operator of a proposal that is not enabled"),
     }
 }

@@ -9,7 +9,7 @@ use lithe_parser::Module;
 use lithe_types::FuncType;
 use lithe_validator::ValidModule;
 
-use crate::{CodeHeader, CodeSlot, Registry, Shared, sync::Lock};
+use crate::{CodeHeader, CodeSlot, Registry, Shape, Shared, sync::Lock};
 
 /// How a module's functions are translated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,6 +27,7 @@ pub struct Code {
     config: CodeConfig,
     label: Box<str>,
     types: Box<[u32]>,
+    shapes: Box<[Shared<Shape>]>,
     slots: Box<[CodeSlot]>,
     translations: Lock<Vec<Box<[u64]>>>,
 }
@@ -44,10 +45,20 @@ impl Code {
     ) -> Option<Code> {
         let module = valid.module();
         let types = registry.register(&module.types, &module.rec_groups)?.into_boxed_slice();
+        let shapes = types.iter().map(|id| registry.shape(*id)).collect();
         let stub = core::ptr::from_ref(stub).cast_mut();
         let slots = module.bodies.iter().map(|_| CodeSlot(AtomicPtr::new(stub))).collect();
         let label = label.into();
-        Some(Code { valid, registry, config, label, types, slots, translations: Lock::default() })
+        Some(Code {
+            valid,
+            registry,
+            config,
+            label,
+            types,
+            shapes,
+            slots,
+            translations: Lock::default(),
+        })
     }
 
     /// The proven module.
@@ -78,6 +89,11 @@ impl Code {
     /// Canonical type ids by type index.
     pub fn types(&self) -> &[u32] {
         &self.types
+    }
+
+    /// The shape of a type by type index.
+    pub fn shape(&self, ty: u32) -> &Shape {
+        &self.shapes[ty as usize]
     }
 
     /// Where translations are published, by defined function.

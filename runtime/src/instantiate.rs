@@ -50,6 +50,12 @@ pub enum InstantiateError {
     Unsupported(&'static str),
 }
 
+impl From<TrapKind> for InstantiateError {
+    fn from(kind: TrapKind) -> InstantiateError {
+        InstantiateError::Trap(kind)
+    }
+}
+
 impl From<LimitError> for InstantiateError {
     fn from(error: LimitError) -> InstantiateError {
         InstantiateError::Limit(error)
@@ -209,10 +215,11 @@ impl Store {
             (0..own_globals.len()).map(|i| unsafe { own_globals.cast::<Global>().as_ptr().add(i) }),
         );
 
+        self.learn_shapes();
         let instance = self.add_instance(code, &mut lists, own_globals.cast().as_ptr());
-        // SAFETY: the instance was just made; nothing else refers to it yet.
-        unsafe { self.initialize(&mut *instance.as_ptr(), &lists)? };
-        Ok(instance)
+        let done = self.initialize(instance.as_ptr(), code, &lists);
+        self.pending.clear();
+        done.map(|()| instance)
     }
 
     /// Makes the instance and its functions, which point to each other.
@@ -234,7 +241,7 @@ impl Store {
             memories: ptr::null(),
             codes: code.slots().as_ptr(),
             types: code.types().as_ptr(),
-            elements: Box::default(),
+            elements: module.elements.iter().map(|_| Box::default()).collect(),
             dropped_data: vec![false; module.data.len()].into_boxed_slice(),
             code: code.clone(),
             counts: Counts::default(),
@@ -279,57 +286,66 @@ impl Store {
     /// Evaluates globals, tables and segments, and copies the active segments.
     fn initialize(
         &mut self,
-        instance: &mut Instance,
+        instance: *mut Instance,
+        code: &Code,
         lists: &Lists,
     ) -> Result<(), InstantiateError> {
-        let code = instance.code.clone();
         let module = code.module();
-        let env = Env { globals: &lists.globals, funcs: &lists.funcs };
-        let eval = |expr| env.eval(expr).map_err(InstantiateError::Unsupported);
+        let env = Env { globals: &lists.globals, funcs: &lists.funcs, code };
 
         for (global, pointer) in module.globals.iter().zip(&lists.globals) {
             if let Some(init) = &global.init {
-                let value = eval(init)?;
+                let value = self.evaluate(env, init)?;
                 // SAFETY: globals live as long as the store; no reference to this one exists.
                 unsafe { (**pointer).value = value };
             }
         }
         for (table, pointer) in module.tables.iter().zip(&lists.tables) {
             if let Some(init) = &table.init {
-                let [value, _] = eval(init)?;
+                let [value, _] = self.evaluate(env, init)?;
                 // SAFETY: tables live as long as the store; no reference to this one exists.
                 unsafe { (**pointer).elements_mut().fill(value) };
             }
         }
-        let segments = module.elements.iter().map(|segment| match &segment.items {
-            ElementItems::Funcs(items) => {
-                Ok(items.iter().map(|func| lists.funcs[*func as usize] as usize as u64).collect())
+        for (i, segment) in module.elements.iter().enumerate() {
+            let first = self.pending.len();
+            match &segment.items {
+                ElementItems::Funcs(items) => {
+                    let funcs = items.iter().map(|func| lists.funcs[*func as usize]);
+                    self.pending.extend(funcs.map(|func| func as usize as u64));
+                }
+                ElementItems::Exprs(items) => {
+                    for expr in items {
+                        let [value, _] = self.evaluate(env, expr)?;
+                        self.pending.push(value);
+                    }
+                }
             }
-            ElementItems::Exprs(items) => {
-                items.iter().map(|expr| eval(expr).map(|[value, _]| value)).collect()
-            }
-        });
-        instance.elements = segments.collect::<Result<_, InstantiateError>>()?;
+            let items = self.pending.split_off(first).into_boxed_slice();
+            // SAFETY: the instance lives as long as the store; no reference to its list exists.
+            unsafe { (&mut (*instance).elements)[i] = items };
+        }
 
         for (i, segment) in module.elements.iter().enumerate() {
             if let SegmentMode::Active { index, offset } = &segment.mode {
-                let [offset, _] = eval(offset)?;
-                let items = &instance.elements[i];
+                let [offset, _] = self.evaluate(env, offset)?;
                 let pointer: *mut Table = lists.tables[*index as usize];
-                // SAFETY: tables live as long as the store; no other reference to this one exists.
-                let table = unsafe { &mut *pointer };
+                // SAFETY: the instance and its tables live as long as the store; no other reference to this
+                // table or to the list exists.
+                let (table, items) = unsafe { (&mut *pointer, &(&(*instance).elements)[i]) };
                 let target = range(offset, items.len(), table.len)
                     .and_then(|range| table.elements_mut().get_mut(range))
                     .ok_or(InstantiateError::Trap(TrapKind::TableOutOfBounds))?;
                 target.copy_from_slice(items);
             }
             if !matches!(segment.mode, SegmentMode::Passive) {
-                instance.elements[i] = Box::default();
+                // SAFETY: as above.
+                unsafe { (&mut (*instance).elements)[i] = Box::default() };
             }
         }
         for (i, segment) in module.data.iter().enumerate() {
             if let SegmentMode::Active { index, offset } = &segment.mode {
-                let [offset, _] = eval(offset)?;
+                let [offset, _] = self.evaluate(env, offset)?;
                 let bytes = &module.bytes[segment.range.start as usize..segment.range.end as usize];
                 let pointer: *mut Memory = lists.memories[*index as usize];
                 // SAFETY: memories live as long as the store; no other reference to this one exists.
@@ -338,7 +354,8 @@ impl Store {
                     .and_then(|range| memory.bytes_mut().get_mut(range))
                     .ok_or(InstantiateError::Trap(TrapKind::MemoryOutOfBounds))?;
                 target.copy_from_slice(bytes);
-                instance.dropped_data[i] = true;
+                // SAFETY: the instance lives as long as the store; no reference to its list exists.
+                unsafe { (&mut (*instance).dropped_data)[i] = true };
             }
         }
         Ok(())

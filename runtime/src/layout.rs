@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32};
 
 use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
 
-use crate::{Code, Shared};
+use crate::{Code, HeapView, Shape, Shared};
 
 /// Slots between the parameters and the locals of a frame.
 pub const HEADER_SLOTS: usize = 4;
@@ -124,7 +124,7 @@ pub struct Memory {
     pub(crate) backing: crate::memory::Backing,
 }
 
-/// A table. Elements are slots: addresses of [`Func`] or external reference numbers, 0 is null.
+/// A table. Elements are slots: addresses of [`Func`] or references to heap objects, 0 is null.
 #[repr(C)]
 pub struct Table {
     /// First element. Dangling when `len` is 0.
@@ -135,6 +135,8 @@ pub struct Table {
     pub ty: TableType,
     /// Elements that growing never exceeds.
     pub max_len: usize,
+    /// Whether elements refer to heap objects, which a collection follows.
+    pub(crate) holds_objects: bool,
     pub(crate) elements: alloc::vec::Vec<u64>,
 }
 
@@ -168,6 +170,14 @@ pub struct Vm {
     pub args: *mut u64,
     /// Nonzero when execution shall stop at the next function entry or back-edge.
     pub signal: Shared<AtomicU32>,
+    /// The heap, as engines see it.
+    pub heap: HeapView,
+    /// The shapes of all types of the store's modules, by canonical id.
+    pub shapes: *const *const Shape,
+    /// Bytes that an engine which stopped for an allocation needs.
+    pub room: u64,
+    /// What a stopped engine's accumulators held: integer, f64, f32.
+    pub accumulators: (u64, f64, f32),
     /// Nested entries from the host.
     pub entries: u32,
     /// How often `memory.grow` was refused by the store's limit.

@@ -20,6 +20,8 @@ pub struct StoreLimits {
     pub tables: usize,
     /// Bytes of the value stack. Default: 1 MiB.
     pub stack_bytes: usize,
+    /// Bytes of the garbage-collected heap, at most 4 GiB. Fixed by the first object. Default: 4 GiB.
+    pub heap_bytes: usize,
 }
 
 impl Default for StoreLimits {
@@ -31,6 +33,7 @@ impl Default for StoreLimits {
             memories: 10_000,
             tables: 10_000,
             stack_bytes: limits::DEFAULT_STACK_BYTES,
+            heap_bytes: limits::HEAP_BYTES as usize,
         }
     }
 }

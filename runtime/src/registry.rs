@@ -30,8 +30,7 @@ struct Types {
 struct Entry {
     ty: SubType,
     signature: Shared<FuncType>,
-    /// Keeps its address for as long as the registry lives.
-    shape: Box<Shape>,
+    shape: Shared<Shape>,
 }
 
 impl Registry {
@@ -81,22 +80,32 @@ impl Registry {
         self.0.with(|registry| registry.types[id as usize].signature.clone())
     }
 
-    /// The shape of the type with this id. The pointer is valid as long as the registry.
-    pub fn shape(&self, id: u32) -> *const Shape {
-        self.0.with(|registry| core::ptr::from_ref(&*registry.types[id as usize].shape))
+    /// The shape of the type with this id.
+    pub fn shape(&self, id: u32) -> Shared<Shape> {
+        self.0.with(|registry| registry.types[id as usize].shape.clone())
     }
 
-    /// Appends the shapes of the types that `shapes` does not have yet, so that it can be indexed by id.
+    /// Appends the shapes of the types that `shapes` does not have yet, so that it can be indexed by id. They
+    /// are valid as long as the registry.
     pub(crate) fn shapes(&self, shapes: &mut Vec<*const Shape>) {
         self.0.with(|registry| {
             let new = registry.types.iter().skip(shapes.len());
-            shapes.extend(new.map(|entry| core::ptr::from_ref(&*entry.shape)));
+            shapes.extend(new.map(|entry| Shared::as_ptr(&entry.shape)));
         });
     }
 
     /// The defined type with this id; its type indices are canonical.
     pub fn ty(&self, id: u32) -> SubType {
         self.0.with(|registry| registry.types[id as usize].ty.clone())
+    }
+
+    /// Whether values of a canonical reference type are references to heap objects, not to functions.
+    pub fn refers_to_objects(&self, ty: RefType) -> bool {
+        match ty.heap {
+            HeapType::Func | HeapType::NoFunc => false,
+            HeapType::Concrete(id) => self.0.with(|types| types.kind(id) != ShapeKind::Func),
+            _ => true,
+        }
     }
 
     /// Whether the type `sub` is `sup` or declares it among its supertypes.
@@ -179,7 +188,7 @@ impl Types {
                 None => self.kind(id),
             };
             let parent = ty.supertype.map(|parent| &*self.types[parent as usize].shape);
-            let shape = Box::new(Shape::new(id, ty, &kind, parent));
+            let shape = Shared::new(Shape::new(id, ty, &kind, parent));
             self.types.push(Entry { ty: ty.clone(), signature, shape });
         }
         self.groups.insert(key, first);

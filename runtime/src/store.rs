@@ -13,8 +13,8 @@ use core::{
 use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
 
 use crate::{
-    Func, Global, Instance, LimitError, Memory, Registry, Shared, StoreLimits, Table, Vm,
-    arena::Arena,
+    Func, Global, HeapView, Instance, LimitError, Memory, Registry, Shape, Shared, StoreLimits,
+    Table, Vm, arena::Arena, gc::Heap, handles::Handles, sync::Lock,
 };
 
 /// A collection of instances and the entities they share.
@@ -29,7 +29,11 @@ pub struct Store {
     pub(crate) memories: Arena<Memory>,
     pub(crate) globals: Arena<[Global]>,
     pub(crate) pointers: Arena<dyn Any>,
-    externs: Vec<Box<dyn Any + Send + Sync>>,
+    pub(crate) heap: Heap,
+    pub(crate) shapes: Vec<*const Shape>,
+    pub(crate) handles: Lock<Handles>,
+    /// Values of an instantiation under way, which a collection must find.
+    pub(crate) pending: Vec<u64>,
 }
 
 // SAFETY: every pointer of a store leads to records that the store owns or to shared code, which is Sync;
@@ -49,6 +53,10 @@ impl Store {
             callee: ptr::null_mut(),
             args: ptr::null_mut(),
             signal: Shared::new(AtomicU32::new(0)),
+            heap: HeapView::EMPTY,
+            shapes: ptr::null(),
+            room: 0,
+            accumulators: (0, 0.0, 0.0),
             entries: 0,
             refused_grows: 0,
         };
@@ -62,7 +70,10 @@ impl Store {
             memories: Arena::new(),
             globals: Arena::new(),
             pointers: Arena::new(),
-            externs: Vec::new(),
+            heap: Heap::new(),
+            shapes: Vec::new(),
+            handles: Lock::new(Handles::new()),
+            pending: Vec::new(),
         }
     }
 
@@ -137,24 +148,13 @@ impl Store {
         if self.tables.len() >= self.limits.tables {
             return Err(LimitError::count("tables", self.limits.tables));
         }
-        Ok(self.tables.add(Box::new(Table::new(ty, init, &self.limits)?)))
+        let objects = self.registry.refers_to_objects(ty.element);
+        Ok(self.tables.add(Box::new(Table::new(ty, objects, init, &self.limits)?)))
     }
 
     /// A global that belongs to no instance.
     pub fn add_global(&mut self, ty: GlobalType, value: [u64; 2]) -> NonNull<Global> {
         self.globals.add(Box::new([Global { value, ty }])).cast()
-    }
-
-    /// Keeps an external value and gives the slot that refers to it.
-    pub fn add_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> u64 {
-        self.externs.push(value);
-        self.externs.len() as u64
-    }
-
-    /// The external value that a slot refers to.
-    pub fn external(&self, slot: u64) -> Option<&(dyn Any + Send + Sync)> {
-        let index = usize::try_from(slot.checked_sub(1)?).ok()?;
-        self.externs.get(index).map(|value| &**value)
     }
 
     /// The largest size in bytes that all memories have together; memories never shrink.

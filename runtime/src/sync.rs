@@ -16,6 +16,30 @@ pub(crate) struct Lock<T>(
 );
 
 impl<T> Lock<T> {
+    /// A value behind a lock that nobody holds.
+    pub(crate) const fn new(value: T) -> Lock<T> {
+        #[cfg(feature = "std")]
+        {
+            Lock(std::sync::Mutex::new(value))
+        }
+        #[cfg(not(feature = "std"))]
+        {
+            Lock(core::cell::RefCell::new(value))
+        }
+    }
+
+    /// The value, when nobody else can have it.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        #[cfg(feature = "std")]
+        {
+            self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+        #[cfg(not(feature = "std"))]
+        {
+            self.0.get_mut()
+        }
+    }
+
     /// Runs `f` on the value while nobody else does. `f` never locks again.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         #[cfg(feature = "std")]

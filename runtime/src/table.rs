@@ -7,16 +7,28 @@ use lithe_types::TableType;
 use crate::{LimitError, StoreLimits, Table};
 
 impl Table {
-    /// A table of its minimum size, every element `init`.
-    pub(crate) fn new(ty: TableType, init: u64, limits: &StoreLimits) -> Result<Table, LimitError> {
+    /// A table of its minimum size, every element `init`. `holds_objects` says whether elements refer to heap
+    /// objects.
+    pub(crate) fn new(
+        ty: TableType,
+        holds_objects: bool,
+        init: u64,
+        limits: &StoreLimits,
+    ) -> Result<Table, LimitError> {
         let cap = limits.table_elements as u64;
         if ty.limits.min > cap {
             let (min, cap) = (u128::from(ty.limits.min), u128::from(cap));
             return Err(LimitError::size("a table", min, cap, "elements"));
         }
         let max_len = ty.limits.max.unwrap_or(u64::MAX).min(cap) as usize;
-        let mut table =
-            Table { base: core::ptr::null_mut(), len: 0, ty, max_len, elements: Vec::new() };
+        let mut table = Table {
+            base: core::ptr::null_mut(),
+            len: 0,
+            ty,
+            max_len,
+            holds_objects,
+            elements: Vec::new(),
+        };
         match table.grow(ty.limits.min, init) {
             Some(_) => Ok(table),
             None => Err(LimitError::no_memory("a table", ty.limits.min as usize * 8)),

@@ -152,8 +152,17 @@ pub(crate) struct Externs(HashMap<u32, ExternRef>);
 
 impl Externs {
     /// The reference with this number.
-    pub(crate) fn value(&mut self, number: u32, store: &mut Store<()>) -> ExternRef {
-        *self.0.entry(number).or_insert_with(|| ExternRef::new(store, number))
+    pub(crate) fn value(
+        &mut self,
+        number: u32,
+        store: &mut Store<()>,
+    ) -> Result<ExternRef, String> {
+        if let Some(known) = self.0.get(&number) {
+            return Ok(*known);
+        }
+        let value = ExternRef::new(store, number).map_err(|error| error.to_string())?;
+        self.0.insert(number, value);
+        Ok(value)
     }
 }
 

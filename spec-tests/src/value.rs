@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use lithe::{Store, Val};
+use lithe::{AnyRef, Kind, Store, Val};
 use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
 use wast::token::{F32, F64};
 use wast::{WastArg, WastRet};
@@ -26,8 +26,8 @@ pub(crate) fn argument(
         WastArgCore::F64(value) => Val::F64(value.bits),
         WastArgCore::V128(value) => Val::V128(u128::from_le_bytes(value.to_le_bytes())),
         WastArgCore::RefNull(heap) => null(heap)?,
-        WastArgCore::RefExtern(number) => Val::ExternRef(Some(externs.value(*number, store))),
-        WastArgCore::RefHost(_) => return Err("host values as `anyref` are not supported".into()),
+        WastArgCore::RefExtern(number) => Val::ExternRef(Some(externs.value(*number, store)?)),
+        WastArgCore::RefHost(number) => Val::AnyRef(Some(externs.value(*number, store)?.to_any())),
     })
 }
 
@@ -36,6 +36,16 @@ fn null(heap: &HeapType<'_>) -> Result<Val, String> {
     match heap {
         HeapType::Abstract { ty: AbstractHeapType::Func | AbstractHeapType::NoFunc, .. }
         | HeapType::Concrete(_) => Ok(Val::FuncRef(None)),
+        HeapType::Abstract {
+            ty:
+                AbstractHeapType::Any
+                | AbstractHeapType::Eq
+                | AbstractHeapType::I31
+                | AbstractHeapType::Struct
+                | AbstractHeapType::Array
+                | AbstractHeapType::None,
+            ..
+        } => Ok(Val::AnyRef(None)),
         HeapType::Abstract {
             ty: AbstractHeapType::Extern | AbstractHeapType::NoExtern, ..
         } => Ok(Val::ExternRef(None)),
@@ -84,13 +94,26 @@ fn matches(value: &Val, pattern: &WastRetCore<'_>, store: &Store<()>) -> bool {
         (Val::F32(bits), WastRetCore::F32(pattern)) => matches_f32(*bits, pattern),
         (Val::F64(bits), WastRetCore::F64(pattern)) => matches_f64(*bits, pattern),
         (Val::V128(bits), WastRetCore::V128(pattern)) => matches_v128(*bits, pattern),
-        (Val::FuncRef(None) | Val::ExternRef(None), WastRetCore::RefNull(None)) => true,
+        (value, WastRetCore::RefNull(None)) => value.is_null(),
         (Val::FuncRef(None), WastRetCore::RefNull(Some(heap))) => {
             matches!(null(heap), Ok(Val::FuncRef(_)))
         }
         (Val::ExternRef(None), WastRetCore::RefNull(Some(heap))) => {
             matches!(null(heap), Ok(Val::ExternRef(_)))
         }
+        (Val::AnyRef(None), WastRetCore::RefNull(Some(heap))) => {
+            matches!(null(heap), Ok(Val::AnyRef(_))) || matches!(heap, HeapType::Concrete(_))
+        }
+        (Val::AnyRef(Some(value)), WastRetCore::RefHost(number)) => {
+            number_of(&value.to_extern(), store) == Some(*number)
+        }
+        (Val::AnyRef(Some(_)), WastRetCore::RefAny) => true,
+        (Val::AnyRef(Some(value)), pattern) => match value.kind(store) {
+            Ok(Kind::I31(_)) => matches!(pattern, WastRetCore::RefEq | WastRetCore::RefI31),
+            Ok(Kind::Struct(_)) => matches!(pattern, WastRetCore::RefEq | WastRetCore::RefStruct),
+            Ok(Kind::Array(_)) => matches!(pattern, WastRetCore::RefEq | WastRetCore::RefArray),
+            _ => false,
+        },
         (Val::FuncRef(Some(_)), WastRetCore::RefFunc(None)) => true,
         (Val::ExternRef(Some(_)), WastRetCore::RefExtern(None)) => true,
         (Val::ExternRef(Some(value)), WastRetCore::RefExtern(Some(number))) => {
@@ -156,9 +179,23 @@ fn show(value: &Val, store: &Store<()>) -> String {
         Val::FuncRef(None) => "a null function reference".into(),
         Val::FuncRef(Some(_)) => "a function".into(),
         Val::ExternRef(None) => "a null external reference".into(),
+        Val::AnyRef(None) => "a null reference".into(),
+        Val::AnyRef(Some(value)) => show_object(value, store),
         Val::ExternRef(Some(value)) => match number_of(value, store) {
             Some(number) => format!("the external reference {number}"),
             None => "an external reference of another kind".into(),
+        },
+    }
+}
+
+fn show_object(value: &AnyRef, store: &Store<()>) -> String {
+    match value.kind(store) {
+        Ok(Kind::I31(value)) => format!("an `i31` reference to {value}"),
+        Ok(Kind::Struct(_)) => "a struct".into(),
+        Ok(Kind::Array(_)) => "an array".into(),
+        _ => match number_of(&value.to_extern(), store) {
+            Some(number) => format!("the host value {number} as `anyref`"),
+            None => "a reference of another kind".into(),
         },
     }
 }

@@ -79,6 +79,12 @@ traps! {
     AllocationTooLarge = 20, "allocation size too large", "allocation size too large";
     /// The store's heap is full of objects that can be reached.
     HeapExhausted = 21, "GC heap out of memory", "GC heap out of memory";
+    /// A null reference was used as a struct.
+    NullStruct = 22, "null structure reference", "null reference";
+    /// A null reference was used as an array.
+    NullArray = 23, "null array reference", "null reference";
+    /// A null reference was used as an `i31`.
+    NullI31 = 24, "null i31 reference", "null reference";
 }
 
 impl fmt::Display for TrapKind {

@@ -28,6 +28,9 @@ impl ValType {
     /// The nullable external reference type.
     pub const EXTERNREF: ValType = ValType::Ref(RefType::EXTERNREF);
 
+    /// The nullable reference type of everything that is no function.
+    pub const ANYREF: ValType = ValType::Ref(RefType { nullable: true, heap: HeapType::Any });
+
     /// How many 64-bit slots of a frame a value of this type takes.
     pub const fn slots(self) -> u32 {
         match self {

@@ -209,6 +209,14 @@ macro_rules! truncate {
 
 /// The low bytes of a slot.
 pub(crate) struct Word(u64);
+
+impl Word {
+    #[inline(always)]
+    pub(crate) fn new(slot: u64) -> Word {
+        Word(slot)
+    }
+}
+
 truncate! { u8 u16 u32 u64 }
 
 #[inline(always)]
@@ -361,6 +369,23 @@ pub(crate) unsafe fn memory_init(r: &mut Regs) -> Flow {
     }
 }
 
+/// The bytes of a data segment, none after it was dropped.
+///
+/// # Safety
+/// `inst` is a live instance whose module has the segment.
+pub(super) unsafe fn segment<'a>(inst: *const lithe_runtime::Instance, segment: usize) -> &'a [u8] {
+    // SAFETY: as the caller promises; the module lives as long as its instance.
+    let instance = unsafe { &*inst };
+    let module = instance.code.module();
+    match instance.dropped_data[segment] {
+        true => &[],
+        false => {
+            let range = &module.data[segment].range;
+            &module.bytes[range.start as usize..range.end as usize]
+        }
+    }
+}
+
 #[inline(never)]
 unsafe fn init(
     inst: *mut lithe_runtime::Instance,
@@ -372,15 +397,7 @@ unsafe fn init(
 ) -> Option<()> {
     // SAFETY: indices are validated; the ranges lie within the segment and the memory.
     unsafe {
-        let instance = &*inst;
-        let module = instance.code.module();
-        let bytes = match instance.dropped_data[segment] {
-            true => &[],
-            false => {
-                let range = &module.data[segment].range;
-                &module.bytes[range.start as usize..range.end as usize]
-            }
-        };
+        let bytes = self::segment(inst, segment);
         let end = (s as usize).checked_add(len as usize)?;
         let source = bytes.get(s as usize..end)?;
         let target = range(to, d, u64::from(len))?;

@@ -3,10 +3,13 @@
 
 mod call;
 mod control;
+mod gc;
 mod memory;
 mod numeric;
 mod table;
 mod vector;
+
+pub(crate) use gc::{ArrayType, Kind, Test};
 
 /// One function per operation, named like it.
 #[allow(
@@ -21,6 +24,7 @@ pub(crate) mod body {
     use super::{
         call,
         control::{self, AccCond, SlotCond},
+        gc::{self, EltAI, EltSA, EltSI, EltSS},
         memory::{self, AccImm, AccSlot, SlotAcc, SlotImm, Slots},
         numeric::{self, AI, AS, BrAI, BrAS, BrSI, BrSS, IA, IS, SA, SI, SS},
         table, vector,

@@ -47,6 +47,13 @@ pub(super) struct Patch {
     upper: bool,
 }
 
+impl Patch {
+    /// The patch of a jump at `origin`.
+    pub(super) fn at(origin: usize) -> Patch {
+        Patch { origin, cell: origin + 1, upper: true }
+    }
+}
+
 /// An open block.
 pub(super) struct Control {
     kind: Kind,

@@ -11,6 +11,7 @@
 
 mod control;
 mod emit;
+mod gc;
 mod ops;
 mod stack;
 
@@ -84,7 +85,7 @@ pub(crate) fn translate(
     let mut scratch = core::mem::take(&mut buffers.scratch);
     let mut translator = Translator {
         module,
-        types: code.types(),
+        code,
         slots: code.slots(),
         config,
         ty: &ty,
@@ -119,8 +120,7 @@ pub(crate) fn translate(
 
 struct Translator<'a> {
     module: &'a Module,
-    /// Canonical type ids by type index.
-    types: &'a [u32],
+    code: &'a Code,
     slots: &'a [CodeSlot],
     config: CodeConfig,
     ty: &'a FuncType,

@@ -15,7 +15,7 @@ use super::{
 type Result = core::result::Result<(), TranslateError>;
 
 /// Two 32-bit indices in one cell.
-fn both(lower: u32, upper: u32) -> u64 {
+pub(super) fn both(lower: u32, upper: u32) -> u64 {
     u64::from(lower) | u64::from(upper) << 32
 }
 
@@ -123,13 +123,19 @@ impl Translator<'_> {
     }
 
     /// Pops a value and gives the slot to read it from.
-    fn pop_slot(&mut self) -> i16 {
+    pub(super) fn pop_slot(&mut self) -> i16 {
         let value = self.pop();
         self.slot_of(value)
     }
 
     /// Writes an operation whose result is pushed; field 0 becomes the destination.
-    fn result(&mut self, op: Op, mut operands: [i16; 4], wide: bool, class: Option<Class>) {
+    pub(super) fn result(
+        &mut self,
+        op: Op,
+        mut operands: [i16; 4],
+        wide: bool,
+        class: Option<Class>,
+    ) {
         let dst = self.push(wide);
         operands[0] = dst;
         let at = self.emit(op, operands);
@@ -139,7 +145,7 @@ impl Translator<'_> {
         self.wrote(at, op, dst, class);
     }
 
-    fn result_imm(&mut self, op: Op, operand: i16, imm: i32, class: Option<Class>) {
+    pub(super) fn result_imm(&mut self, op: Op, operand: i16, imm: i32, class: Option<Class>) {
         let dst = self.push(false);
         let at = self.emit_imm(op, dst, operand, imm);
         self.wrote(at, op, dst, class);
@@ -483,6 +489,7 @@ impl Translator<'_> {
                     self.cells.push(memarg.offset);
                 }
             }
+            _ if self.gc(op)? => {}
             _ => return Err(TranslateError::Unsupported(self.offset)),
         }
         Ok(())
@@ -499,6 +506,13 @@ impl Translator<'_> {
         }
         self.push_const(0);
         if let Some(Family::Binary(op)) = family(equal) {
+            self.binary(op);
+        }
+    }
+
+    /// Whether two references are the same.
+    pub(super) fn equal(&mut self) {
+        if let Some(Family::Binary(op)) = family(&O::I64Eq) {
             self.binary(op);
         }
     }
@@ -537,7 +551,7 @@ impl Translator<'_> {
     /// The canonical id of a type; the upper half says whether it can have subtypes.
     fn signature(&self, type_index: u32) -> u64 {
         let open = !self.module.types[type_index as usize].is_final;
-        both(self.types[type_index as usize], u32::from(open))
+        both(self.code.types()[type_index as usize], u32::from(open))
     }
 
     /// Brings the arguments to where the callee expects them and pops them; gives the callee's slot 0.
