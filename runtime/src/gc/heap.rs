@@ -52,7 +52,8 @@ pub(crate) struct Heap {
     stress: bool,
     plans: Vec<Plan>,
     scratch: Scratch,
-    stack_entries: usize,
+    /// Entries that the mark stack may always have.
+    pub(super) stack_entries: usize,
     stats: HeapStats,
 }
 
@@ -217,16 +218,14 @@ impl Heap {
         let run = RUN.min(cap / 64).max(LINE);
         let wanted = if bytes > LONG || self.stress { bytes } else { run };
         let lines = self.space.parts().lines;
-        let found = match bytes {
-            ..=LINE => self
-                .free
-                .next_short(lines, self.used, bytes)
-                .or_else(|| self.free.take(lines, bytes, wanted, thorough)),
-            ..=LONG => self
-                .free
-                .take(lines, bytes, wanted, thorough)
-                .or_else(|| self.free.next_short(lines, self.used, bytes)),
-            _ => self.free.take(lines, bytes, wanted, thorough),
+        let free = &mut self.free;
+        // Small objects fill short runs first, larger ones leave them to those.
+        let found = if bytes <= LINE {
+            free.next_short(lines, self.used, bytes)
+                .or_else(|| free.take(lines, bytes, wanted, thorough))
+        } else {
+            free.take(lines, bytes, wanted, thorough)
+                .or_else(|| free.next_short(lines, self.used, bytes))
         };
         let Some(run) = found.or_else(|| self.extend(bytes, wanted, cap)) else { return false };
         self.space.touch(run);

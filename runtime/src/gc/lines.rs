@@ -98,6 +98,9 @@ impl FreeRuns {
 
     /// Takes the next short run of at least `bytes`. What is skipped is not looked at again.
     pub(super) fn next_short(&mut self, lines: &mut [u64], used: u32, bytes: u32) -> Option<Run> {
+        if bytes >= LONG {
+            return None;
+        }
         let walk = &mut self.walks[usize::from(bytes > LINE)];
         while let Some(run) = next_run(lines, *walk, used) {
             *walk = run.end;
