@@ -35,7 +35,7 @@ mod sync;
 mod table;
 
 pub use code::{Code, CodeConfig};
-pub use gc::{HeapError, HeapView};
+pub use gc::{HeapError, HeapStats, HeapView};
 pub use handles::Rooted;
 pub use instantiate::{Extern, InstantiateError, Mismatch};
 pub use layout::{CodeHeader, CodeSlot, Func, Global, Instance, Memory, Table, Tag, Vm};

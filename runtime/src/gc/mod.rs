@@ -10,9 +10,17 @@
 //! [ EXN | slots ]       an exception: the address of its tag (8 bytes), then its payload as slots
 //! ```
 
+mod externals;
 mod heap;
+mod lines;
+mod mark;
+mod plan;
+mod space;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use heap::{Heap, Marker};
+pub(crate) use heap::Heap;
+pub(crate) use mark::Marker;
 
 /// The type id in the header of a host value.
 pub const EXTERN: u32 = u32::MAX;
@@ -39,6 +47,37 @@ pub enum HeapError {
     TooLarge,
     /// The heap is full of objects that can be reached, or the machine gives no more memory.
     Exhausted,
+}
+
+/// Figures about a heap.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct HeapStats {
+    /// How often the heap was collected.
+    pub collections: u64,
+    /// Nanoseconds that all collections took together; 0 without `std`.
+    pub pause: u64,
+    /// Nanoseconds that the longest collection took; 0 without `std`.
+    pub longest_pause: u64,
+    /// Bytes of all objects ever allocated.
+    pub allocated: u64,
+    /// Bytes of the objects that the last collection found to be alive.
+    pub live: u64,
+    /// Bytes of memory that the heap holds.
+    pub committed: u64,
+    /// Bytes from the heap's start to the end of the last part in use.
+    pub used: u64,
+}
+
+impl HeapStats {
+    const ZERO: HeapStats = HeapStats {
+        collections: 0,
+        pause: 0,
+        longest_pause: 0,
+        allocated: 0,
+        live: 0,
+        committed: 0,
+        used: 0,
+    };
 }
 
 impl HeapView {
