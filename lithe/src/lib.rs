@@ -108,7 +108,7 @@ pub use exception::{Exception, ExnRef, Tag};
 pub use func::{Func, TypedFunc};
 pub use instance::Instance;
 pub use linker::Linker;
-pub use lithe_runtime::StoreLimits;
+pub use lithe_runtime::{HeapStats, StoreLimits};
 pub use lithe_types::{
     ExternType, Features, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType,
     TrapKind, ValType,

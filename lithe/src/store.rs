@@ -7,7 +7,7 @@ use lithe_interp::Interpreter;
 use lithe_runtime as rt;
 
 use crate::{
-    Engine, Error, Extern, Result, SharedMemory, StoreLimits,
+    Engine, Error, Extern, HeapStats, Result, SharedMemory, StoreLimits,
     raw::{Handle, StoreId},
 };
 
@@ -66,6 +66,22 @@ impl<T> Store<T> {
         let result = f(self);
         self.0.rt.leave_scope(mark);
         result
+    }
+
+    /// Collects garbage now. The store does so by itself when it is time to.
+    pub fn collect_garbage(&mut self) {
+        self.0.rt.collect();
+    }
+
+    /// Figures about the garbage-collected heap.
+    pub fn heap_stats(&self) -> HeapStats {
+        self.0.rt.heap_stats()
+    }
+
+    /// Whether every allocation of a heap object collects garbage, and what is dead is overwritten. For tests: it
+    /// is slow, and makes a reference that is not found show at once.
+    pub fn collect_always(&mut self, always: bool) {
+        self.0.rt.set_stress(always);
     }
 
     /// Sets what the store may use. Takes effect for what is created afterwards; the size of the value stack

@@ -35,7 +35,7 @@ mod spectest;
 mod thread;
 mod value;
 
-pub use command::{wast_command, wast_files};
+pub use command::{wast_command, wast_files, wast_text};
 pub use known::Known;
 pub use report::{Failure, Report};
 pub use script::{Options, run_file};

@@ -31,6 +31,10 @@ pub struct Options {
     pub time: Duration,
     /// The failures that are known.
     pub known: Known,
+    /// Whether every allocation of a heap object collects garbage.
+    pub stress: bool,
+    /// Whether NaN results are canonical.
+    pub deterministic: bool,
 }
 
 /// The default of [`Options::time`]: far more than any script of the official suite takes, on a slow and
@@ -44,6 +48,8 @@ impl Default for Options {
             features: Features::WASM3.union(Engine::SUPPORTED),
             time: TIME,
             known: Known::default(),
+            stress: false,
+            deterministic: false,
         }
     }
 }
@@ -257,9 +263,13 @@ fn define<T: Clone>(
 impl<'scope, 'env: 'scope> Script<'scope, 'env> {
     fn new(context: Context<'scope, 'env>, given: Given) -> Result<Self, Error> {
         let options = context.options;
-        let config = Config::new().features(options.features).dispatch(options.dispatch);
+        let config = Config::new()
+            .features(options.features)
+            .dispatch(options.dispatch)
+            .deterministic(options.deterministic);
         let engine = Engine::new(&config);
         let mut store = Store::new(&engine, ());
+        store.collect_always(options.stress);
         let mut linker = Linker::new(&engine);
         linker.allow_shadowing(true);
         spectest::define(&mut linker, &mut store)?;
