@@ -71,6 +71,11 @@ impl ExnRef {
         Ok(ExnRef(Ref { store: store.id, rooted }))
     }
 
+    /// Whether both refer to the same exception.
+    pub fn same(&self, other: &ExnRef, store: impl AsContext) -> Result<bool> {
+        self.0.same(&other.0, store)
+    }
+
     /// The tag.
     pub fn tag(&self, store: impl AsContext) -> Result<Tag> {
         let store = store.store();

@@ -52,9 +52,9 @@ const MODES: [Mode; 4] = [
     },
 ];
 
-/// The folders of the crate that are run besides the latest level. Left out are those that need opt-in
-/// proposals which Lithe does not execute, and older copies that later levels contradict
-/// (reference-types, multi-value, mutable-global).
+/// The folders of the crate that are run besides the latest level. Left out are those of proposals that Lithe
+/// does not execute, and older copies that later levels contradict (reference-types, multi-value,
+/// mutable-global).
 const PROPOSALS: &[Proposal] = &[
     Proposal::Simd,
     Proposal::MultiMemory,
@@ -65,6 +65,10 @@ const PROPOSALS: &[Proposal] = &[
     Proposal::CustomPageSizes,
     Proposal::ExtendedConst,
     Proposal::TailCall,
+    Proposal::GC,
+    Proposal::ExceptionHandling,
+    Proposal::Threads,
+    Proposal::WideArithmetic,
     Proposal::Threads,
     Proposal::WideArithmetic,
 ];
