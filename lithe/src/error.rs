@@ -7,7 +7,7 @@ use lithe_types::{ExternType, TrapKind};
 
 use crate::backtrace::RawFrame;
 use crate::store::StoreInner;
-use crate::{ExnRef, Exception, Frame};
+use crate::{Exception, ExnRef, Frame};
 
 /// What functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -167,7 +167,7 @@ impl Error {
         if let Some(exception) = &self.0.exception
             && let Ok(tag) = exception.reference().describe(store)
         {
-            self.0.message = format!("thrown Wasm exception with tag {tag}");
+            self.0.message = format!("thrown Wasm exception with {tag}");
         }
     }
 

@@ -3,8 +3,8 @@
 use lithe_runtime as rt;
 
 use crate::{
-    AsContext, AsContextMut, Error, Extern, Func, Global, Memory, Module, Result, Table, Tag, TypedFunc,
-    WasmParams, WasmResults, func::invoke, raw, raw::Handle, store::StoreInner,
+    AsContext, AsContextMut, Error, Extern, Func, Global, Memory, Module, Result, Table, Tag,
+    TypedFunc, WasmParams, WasmResults, func::invoke, raw, raw::Handle, store::StoreInner,
 };
 
 /// An instantiated module.

@@ -102,7 +102,7 @@ pub use backtrace::{Frame, Location};
 pub use engine::{Config, Dispatch, Engine};
 pub use entities::{Extern, Global, Memory, Table};
 pub use error::{Error, ErrorKind, MissingImport, Result, Trap};
-pub use exception::{ExnRef, Exception, Tag};
+pub use exception::{Exception, ExnRef, Tag};
 pub use func::{Func, TypedFunc};
 pub use instance::Instance;
 pub use linker::Linker;

@@ -115,7 +115,8 @@ pub(crate) fn translate(
     translator.begin();
     let result = code.valid().walk(func, &mut scratch, &mut translator);
     let translation = result.and_then(|()| translator.finish());
-    let Translator { mut cells, mut values, mut controls, mut locals, mut regions, .. } = translator;
+    let Translator { mut cells, mut values, mut controls, mut locals, mut regions, .. } =
+        translator;
     cells.clear();
     values.clear();
     controls.clear();
