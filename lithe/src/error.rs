@@ -180,7 +180,7 @@ impl Error {
         if let Some(exception) = &self.0.exception
             && let Ok(tag) = exception.reference().describe(store)
         {
-            self.0.message = format!("thrown Wasm exception with tag {tag}");
+            self.0.message = format!("thrown Wasm exception with {tag}");
         }
     }
 

@@ -99,14 +99,13 @@ impl ExnRef {
         Ok(fields.collect())
     }
 
-    /// What is known about the tag, for people: its name or its type.
+    /// The tag for people: by its name, or by its type.
     pub(crate) fn describe<T>(&self, store: &StoreInner<T>) -> Result<String> {
         use lithe_parser::ExternKind;
         let tag = self.tag(store)?;
         let record = tag.handle.get(store.id, &store.rt)?;
-        let Some(instance) = NonNull::new(record.instance) else {
-            return Ok(record.signature.to_string());
-        };
+        let unnamed = || format!("a tag of {}", record.signature);
+        let Some(instance) = NonNull::new(record.instance) else { return Ok(unnamed()) };
         let instance = Handle::new(store.id, instance);
         let module = instance.get(store.id, &store.rt)?.code.module();
         let export = || {
@@ -115,7 +114,7 @@ impl ExnRef {
             found.map(|export| export.name.clone())
         };
         let name = module.tag_name(record.index).or_else(export);
-        Ok(name.map_or_else(|| record.signature.to_string(), |name| format!("`{name}`")))
+        Ok(name.map_or_else(unnamed, |name| format!("tag `{name}`")))
     }
 }
 

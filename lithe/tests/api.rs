@@ -1332,7 +1332,7 @@ fn what_is_no_module_is_refused_with_a_place() {
             (b"#!/bin/sh", ErrorKind::Malformed),
             (b"(module", ErrorKind::Malformed),
             (b"(module (func (result i32)))", ErrorKind::Invalid),
-            (b"(module (func (try_table)))", ErrorKind::Invalid),
+            (b"(module (func try catch_all end))", ErrorKind::Invalid),
         ] {
             let error = fails_with(Module::new(&engine, bytes).map(|_| ()), kind);
             let binary = bytes.starts_with(b"\0asm") && kind != ErrorKind::Component;
