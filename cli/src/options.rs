@@ -205,6 +205,7 @@ impl Options {
                 self.limits.memory_bytes = values::size(value)?;
                 self.max_memory = Some(self.limits.memory_bytes);
             }
+            Id::MaxHeap => self.limits.heap_bytes = values::size(value)?,
             Id::MaxStack => self.limits.stack_bytes = values::size(value)?,
             Id::MaxTableElements => self.limits.table_elements = values::count(value)?,
             Id::MaxInstances => self.limits.instances = values::count(value)?,
