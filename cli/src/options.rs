@@ -75,7 +75,7 @@ impl Options {
             preloads: Vec::new(),
             argv0: None,
             dispatch: Dispatch::Auto,
-            features: if verb == Verb::Validate { Features::WASM3 } else { Engine::SUPPORTED },
+            features: if verb == Verb::Validate { Features::WASM3 } else { Engine::DEFAULT },
             stats: false,
             trace: false,
             format: Format::Text,

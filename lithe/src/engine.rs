@@ -78,7 +78,8 @@ impl Engine {
         .union(Features::LEGACY_EXCEPTIONS)
         .union(Features::CUSTOM_PAGE_SIZES);
 
-    const DEFAULT: Features =
+    /// The proposals that modules may use by default: without those that were withdrawn.
+    pub const DEFAULT: Features =
         Engine::SUPPORTED.union(Features::GC).difference(Features::LEGACY_EXCEPTIONS);
 
     /// An engine with this configuration.
