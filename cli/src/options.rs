@@ -75,10 +75,7 @@ impl Options {
             preloads: Vec::new(),
             argv0: None,
             dispatch: Dispatch::Auto,
-            features: match verb {
-                Verb::Validate => Features::WASM3,
-                _ => Engine::SUPPORTED.difference(Engine::OPT_IN),
-            },
+            features: if verb == Verb::Validate { Features::WASM3 } else { Engine::DEFAULT },
             stats: false,
             trace: false,
             format: Format::Text,

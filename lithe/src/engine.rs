@@ -92,11 +92,12 @@ impl Engine {
         .union(Features::WIDE_ARITHMETIC)
         .union(Features::THREADS);
 
-    /// Those of them that are not enabled unless asked for.
+    /// Those of them that modules may not use by default.
     pub const OPT_IN: Features =
         Features::LEGACY_EXCEPTIONS.union(Features::WIDE_ARITHMETIC).union(Features::THREADS);
 
-    const DEFAULT: Features = Engine::SUPPORTED.difference(Engine::OPT_IN);
+    /// The proposals that modules may use by default.
+    pub const DEFAULT: Features = Engine::SUPPORTED.difference(Engine::OPT_IN);
 
     /// An engine with this configuration.
     pub fn new(config: &Config) -> Engine {

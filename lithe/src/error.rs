@@ -175,9 +175,10 @@ impl Error {
         }
     }
 
-    /// Names the tag of an exception that leaves a guest of `store`.
+    /// Names the tag of an exception that begins to leave the guests of `store`.
     pub(crate) fn describe<T>(&mut self, store: &StoreInner<T>) {
         if let Some(exception) = &self.0.exception
+            && exception.frames.is_empty()
             && let Ok(tag) = exception.reference().describe(store)
         {
             self.0.message = format!("thrown Wasm exception with {tag}");

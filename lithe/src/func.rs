@@ -233,11 +233,7 @@ fn failure(outcome: Outcome) -> Error {
 /// The error of an exception that no frame catches.
 fn exception<T>(store: &StoreInner<T>, slot: u64) -> Error {
     match Ref::from_slot(store.id, &store.rt, slot) {
-        Some(exception) => {
-            let mut error = Error::exception_of(ExnRef(exception));
-            error.describe(store);
-            error
-        }
+        Some(exception) => Error::exception_of(ExnRef(exception)),
         None => Error::usage("the interpreter threw no exception"),
     }
 }
@@ -254,6 +250,7 @@ fn caught<T>(store: &mut StoreInner<T>, activation: &mut Activation, error: &Err
 
 /// Gives up a stopped activation and adds its frames to the error.
 fn abandon<T>(store: &mut StoreInner<T>, mut activation: Activation, mut error: Error) -> Error {
+    error.describe(store);
     error.pass(|| {
         let frames = store.interp.trace(&store.rt, &activation);
         frames.into_iter().map(RawFrame).collect()

@@ -158,6 +158,8 @@ fn host_functions_throw() {
             assert_eq!(call(&mut store, "catch-tail", n).unwrap(), -7);
             let error = fails_with(call(&mut store, "pass", n), ErrorKind::Exception);
             assert_eq!(frames(&error), ["pass"]);
+            let words = "thrown Wasm exception with a tag of func(i32, i64)";
+            assert_eq!(error.to_string(), words);
             let exception = error.exception().unwrap();
             assert!(exception.tag(&store).unwrap() == tag);
             assert!(matches!(exception.fields(&store).unwrap()[..], [Val::I32(x), _] if x == n));
