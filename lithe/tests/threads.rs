@@ -2,12 +2,13 @@
 //! wait, and what the limits of a store mean for a memory that is not its own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lithe::{
-    Caller, Config, Dispatch, Engine, ErrorKind, Features, Instance, Limits, Linker, Memory,
-    MemoryType, Module, SharedMemory, Store, StoreLimits, TrapKind,
+    Caller, Config, Dispatch, Engine, ErrorKind, ExternType, Features, Instance, Limits, Linker,
+    Memory, MemoryType, Module, SharedMemory, Store, StoreLimits, TrapKind,
 };
 
 const BOTH: [Dispatch; 2] = [Dispatch::Threaded, Dispatch::Loop];
@@ -320,4 +321,89 @@ fn a_host_function_starts_threads() {
         assert_eq!(run.call(&mut store, ()).unwrap(), 55);
     }
     assert_eq!(STARTED.load(Ordering::Relaxed), 20);
+}
+
+/// What the threads of the program below share: its memory and how they are linked.
+struct Program {
+    engine: Engine,
+    module: Module,
+    memory: SharedMemory,
+    tids: AtomicUsize,
+    threads: Mutex<Vec<thread::JoinHandle<lithe::Result<()>>>>,
+    output: Mutex<Vec<u8>>,
+}
+
+impl Program {
+    fn linker(self: &Arc<Program>) -> Linker<()> {
+        let mut linker = Linker::new(&self.engine);
+        linker.define_shared("env", "memory", &self.memory).unwrap();
+        let program = self.clone();
+        let spawn = move |_: Caller<'_, ()>, argument: i32| {
+            let tid = program.tids.fetch_add(1, Ordering::Relaxed) as i32 + 1;
+            let own = program.clone();
+            let thread = thread::spawn(move || {
+                let mut store = Store::new(&own.engine, ());
+                let instance = own.linker().instantiate(&mut store, &own.module)?;
+                let start = instance.typed_func::<(i32, i32), ()>(&store, "wasi_thread_start")?;
+                start.call(&mut store, (tid, argument))
+            });
+            program.threads.lock().unwrap().push(thread);
+            tid
+        };
+        linker.func_wrap("wasi", "thread-spawn", spawn).unwrap();
+        let program = self.clone();
+        let write = move |_: Caller<'_, ()>, _: i32, iovec: i32, _: i32, _: i32| {
+            let mut words = [0; 8];
+            program.memory.read(iovec as usize, &mut words).unwrap();
+            let [at, len] = [&words[..4], &words[4..]]
+                .map(|word| u32::from_le_bytes(word.try_into().unwrap()) as usize);
+            let mut text = vec![0; len];
+            program.memory.read(at, &mut text).unwrap();
+            program.output.lock().unwrap().extend(text);
+            0
+        };
+        const WASI: &str = "wasi_snapshot_preview1";
+        linker.func_wrap(WASI, "fd_write", write).unwrap();
+        let exit = |_: Caller<'_, ()>, status: i32| Err::<(), _>(lithe::Error::exit(status));
+        linker.func_wrap(WASI, "proc_exit", exit).unwrap();
+        linker
+    }
+}
+
+/// The threads program of `guests`, again and again: locks, queues and barriers never lose anything.
+#[test]
+fn a_program_with_threads_is_right_200_times() {
+    const PROGRAM: &[u8] = include_bytes!("../../guests/threads/threads.wasm");
+    for engine in engines() {
+        let module = Module::new(&engine, PROGRAM).unwrap();
+        for run in 0..100 {
+            let imports = module.imports();
+            let memory = imports.iter().find_map(|import| match import.ty {
+                ExternType::Memory(ty) => Some(ty),
+                _ => None,
+            });
+            let program = Arc::new(Program {
+                engine: engine.clone(),
+                module: module.clone(),
+                memory: SharedMemory::new(&engine, memory.unwrap()).unwrap(),
+                tids: AtomicUsize::new(0),
+                threads: Mutex::default(),
+                output: Mutex::default(),
+            });
+            let mut store = Store::new(&engine, ());
+            let instance = program.linker().instantiate(&mut store, &module).unwrap();
+            let start = instance.typed_func::<(), ()>(&store, "_start").unwrap();
+            start.call(&mut store, ()).unwrap();
+            let threads = std::mem::take(&mut *program.threads.lock().unwrap());
+            assert_eq!(threads.len(), 4);
+            for thread in threads {
+                thread.join().unwrap().unwrap();
+            }
+            let output = std::mem::take(&mut *program.output.lock().unwrap());
+            let line = String::from_utf8(output).unwrap();
+            const RIGHT: &str =
+                "counts 64424509455000 locked 4497000 queue 170346800 ring 725978176 right\n";
+            assert_eq!(line, RIGHT, "run {run}");
+        }
+    }
 }
