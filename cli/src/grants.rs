@@ -34,5 +34,8 @@ pub fn grants(options: &Options, file: &Path, args: &[OsString]) -> Grants {
     for dir in &options.dirs {
         grants = grants.dir(&dir.host, &dir.guest, dir.access);
     }
+    if let Some(seed) = options.seed {
+        grants = grants.seed(seed);
+    }
     grants
 }

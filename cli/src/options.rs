@@ -48,6 +48,10 @@ pub struct Options {
     pub argv0: Option<OsString>,
     pub dispatch: Dispatch,
     pub features: Features,
+    /// Whether NaN results are canonical.
+    pub nan_canonicalization: bool,
+    /// Of a deterministic run.
+    pub seed: Option<u64>,
     pub stats: bool,
     pub trace: bool,
     pub format: Format,
@@ -76,6 +80,8 @@ impl Options {
             argv0: None,
             dispatch: Dispatch::Auto,
             features: if verb == Verb::Validate { Features::WASM3 } else { Engine::DEFAULT },
+            nan_canonicalization: false,
+            seed: None,
             stats: false,
             trace: false,
             format: Format::Text,
@@ -219,6 +225,11 @@ impl Options {
                     false => Features::MVP,
                 }
             }
+            Id::Deterministic => {
+                self.seed = values::switch(value)?.then(|| self.seed.unwrap_or(0));
+            }
+            Id::Seed => self.seed = Some(values::number(value)?),
+            Id::NanCanonicalization => self.nan_canonicalization = values::switch(value)?,
             Id::Stats => self.stats = values::switch(value)?,
             Id::Trace => self.trace = values::switch(value)?,
             Id::Format => self.format = format(value)?,

@@ -43,7 +43,9 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     };
     let file = Path::new(file);
     let config = Config::new().features(options.features).dispatch(options.dispatch);
-    let engine = Engine::new(&config.fuel(options.fuel.is_some()));
+    let deterministic = options.nan_canonicalization || options.seed.is_some();
+    let config = config.fuel(options.fuel.is_some()).deterministic(deterministic);
+    let engine = Engine::new(&config);
     let module = load::module(&engine, file)?;
     let preloads = options.preloads.iter();
     let preloads = preloads

@@ -14,6 +14,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use crate::descriptor::{Descriptor, Grant};
 use crate::grants::DirGrant;
 use crate::path::Resolver;
+use crate::source::Source;
 use crate::table::Table;
 use crate::wait::Deadline;
 use crate::{Errno, Error, ErrorKind, Grants, listen};
@@ -27,6 +28,7 @@ pub struct Ctx {
     pub(crate) table: Arc<Table>,
     pub(crate) deadline: Deadline,
     pub(crate) resolver: Resolver,
+    pub(crate) source: Arc<Source>,
 }
 
 impl Ctx {
@@ -69,6 +71,7 @@ impl Ctx {
             table: Arc::new(table),
             deadline: Deadline::default(),
             resolver: if grants.walk { Resolver::Walk } else { Resolver::Kernel },
+            source: Arc::new(Source::new(grants.seed)),
         })
     }
 
@@ -81,6 +84,7 @@ impl Ctx {
             table: self.table.clone(),
             deadline: self.deadline,
             resolver: self.resolver,
+            source: self.source.clone(),
         }
     }
 

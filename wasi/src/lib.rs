@@ -47,6 +47,7 @@ mod memory;
 pub mod p1;
 mod path;
 mod rights;
+mod source;
 mod stdio;
 mod table;
 mod wait;

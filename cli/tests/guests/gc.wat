@@ -1,4 +1,4 @@
-;; Needs a feature that this version does not execute.
+;; Makes a struct.
 (module
   (type $pair (struct (field i32) (field i32)))
   (func (export "_start") (drop (struct.new_default $pair))))

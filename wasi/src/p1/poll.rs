@@ -13,10 +13,11 @@ use rustix::fs::SeekFrom;
 use rustix::io::{Errno as HostErrno, ioctl_fionread};
 use rustix::time::ClockId;
 
-use super::clock::{clock, now};
+use super::clock::clock;
 use super::{Failure, take};
 use crate::descriptor::{Class, Descriptor, Host, Object, lock};
 use crate::rights::Rights;
+use crate::source::{Source, Times};
 use crate::wait::timespec;
 use crate::{Ctx, Errno, GuestMemory};
 
@@ -133,7 +134,7 @@ impl Waiter<'_> {
             _ => return Err(Errno::Inval),
         };
         let target = match kind {
-            Kind::Clock => time(memory, ptr + 16)?,
+            Kind::Clock => time(&self.ctx.source, memory, ptr + 16)?,
             _ => self.descriptor(memory.read_u32(ptr + 16)?, kind),
         };
         Ok(Subscription { userdata: memory.read_u64(ptr)?, kind, target })
@@ -184,12 +185,16 @@ impl Waiter<'_> {
             .collect();
         let at_once = subscriptions.iter().any(|s| matches!(s.target, Target::Ready(_)));
         loop {
-            let timeout = if at_once { Some(Duration::ZERO) } else { self.timeout(subscriptions)? };
+            let sleep = self.sleep(subscriptions).filter(|_| self.ctx.source.is_seeded());
+            let timeout = match at_once || sleep.is_some() {
+                true => Some(Duration::ZERO),
+                false => self.timeout(subscriptions)?,
+            };
             match poll(&mut fds, timeout.map(timespec).as_ref()) {
                 Err(HostErrno::INTR) => continue,
                 result => result?,
             };
-            let times = Times::now();
+            let times = self.ctx.source.times();
             let outcomes: Vec<_> = subscriptions
                 .iter()
                 .filter_map(|s| Some((*s, self.outcome(s, &fds, times)?)))
@@ -197,13 +202,28 @@ impl Waiter<'_> {
             if !outcomes.is_empty() {
                 return Ok(outcomes);
             }
+            // Clocks that only the guest moves go on when nothing else happens.
+            if let Some(sleep) = sleep {
+                self.ctx.deadline.remaining()?;
+                self.ctx.source.skip(sleep);
+            }
         }
+    }
+
+    /// How long until the first of the clocks that are waited for has arrived.
+    fn sleep(&self, subscriptions: &[Subscription]) -> Option<Duration> {
+        let times = self.ctx.source.times();
+        let sleeps = subscriptions.iter().filter_map(|subscription| match subscription.target {
+            Target::Time { clock, at } => Some(at.saturating_sub(times.of(clock))),
+            _ => None,
+        });
+        sleeps.min().map(Duration::from_nanos)
     }
 
     /// How long to sleep until a clock or the deadline may have something to say.
     fn timeout(&self, subscriptions: &[Subscription]) -> Result<Option<Duration>, Failure> {
         let mut timeout = self.ctx.deadline.remaining()?;
-        let times = Times::now();
+        let times = self.ctx.source.times();
         for subscription in subscriptions {
             let Target::Time { clock, at } = subscription.target else { continue };
             let mut sleep = Duration::from_nanos(at.saturating_sub(times.of(clock)));
@@ -246,25 +266,8 @@ impl Waiter<'_> {
     }
 }
 
-/// The clocks that can be waited for, read together.
-#[derive(Clone, Copy)]
-struct Times {
-    monotonic: u64,
-    realtime: u64,
-}
-
-impl Times {
-    fn now() -> Times {
-        Times { monotonic: now(ClockId::Monotonic), realtime: now(ClockId::Realtime) }
-    }
-
-    fn of(self, clock: ClockId) -> u64 {
-        if clock == ClockId::Realtime { self.realtime } else { self.monotonic }
-    }
-}
-
 /// Reads the clock subscription at `ptr`.
-fn time(memory: &GuestMemory<'_>, ptr: u32) -> Result<Target, Errno> {
+fn time(source: &Source, memory: &GuestMemory<'_>, ptr: u32) -> Result<Target, Errno> {
     let timeout = memory.read_u64(ptr + 8)?;
     let absolute = match memory.read_u16(ptr + 24)? {
         0 => false,
@@ -278,7 +281,7 @@ fn time(memory: &GuestMemory<'_>, ptr: u32) -> Result<Target, Errno> {
         // Setting the wall clock does not change how long a relative sleep takes.
         Ok(ClockId::Realtime | ClockId::Monotonic) => Target::Time {
             clock: ClockId::Monotonic,
-            at: now(ClockId::Monotonic).saturating_add(timeout),
+            at: source.times().of(ClockId::Monotonic).saturating_add(timeout),
         },
         _ => Target::Ready(Outcome::error(Errno::Inval)),
     })

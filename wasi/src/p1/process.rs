@@ -3,9 +3,6 @@
 //! Invariant: random bytes go straight into guest memory, in pieces between which the deadline is
 //! looked at, so that their number costs the host neither memory nor time beyond its limit.
 
-use rustix::io::Errno as HostErrno;
-use rustix::rand::{GetRandomFlags, getrandom};
-
 use super::{Failure, take};
 use crate::{Ctx, Errno, GuestMemory};
 
@@ -44,16 +41,5 @@ pub(super) fn random_get(
     args: &[u64],
 ) -> Result<(), Failure> {
     let [buffer, len] = take(args)?;
-    memory.fill(buffer.u32(), len.u32(), |piece| {
-        let mut filled = 0;
-        while filled < piece.len() {
-            ctx.deadline.remaining()?;
-            match getrandom(&mut piece[filled..], GetRandomFlags::empty()) {
-                Ok(count) => filled += count,
-                Err(HostErrno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    })
+    memory.fill(buffer.u32(), len.u32(), |piece| ctx.source.fill(piece, ctx.deadline))
 }

@@ -4,9 +4,9 @@
 
 use rustix::fs::{FileType, Stat, Timespec};
 
-use super::clock::nanoseconds;
 use crate::descriptor::Filetype;
 use crate::rights::Rights;
+use crate::source::nanoseconds;
 use crate::{Errno, GuestMemory};
 
 /// Size of `filestat`.

@@ -1,0 +1,18 @@
+;; Tells the time, sleeps for an hour, tells the time again and a random number.
+(module
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $now (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "run") (result i64 i64 i64)
+    (i64.store (i32.const 24) (i64.const 3_600_000_000_000))
+    (i32.store (i32.const 16) (i32.const 1))
+    (drop (call $now (i32.const 0) (i64.const 1) (i32.const 200)))
+    (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+    (drop (call $now (i32.const 0) (i64.const 1) (i32.const 208)))
+    (drop (call $random (i32.const 216) (i32.const 8)))
+    (i64.load (i32.const 200))
+    (i64.sub (i64.load (i32.const 208)) (i64.load (i32.const 200)))
+    (i64.load (i32.const 216)))
+  (func (export "nan") (result f32)
+    (f32.div (f32.reinterpret_i32 (i32.const 0xffc1_2345)) (f32.const 0))))
