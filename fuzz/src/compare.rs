@@ -3,7 +3,7 @@
 
 use lithe::{
     Caller, Config, Dispatch, Engine, Error, ErrorKind, Extern, ExternType, Func, FuncType, Global,
-    Instance, Memory, Module, Result, Store, StoreLimits, Table, TrapKind, Val, ValType,
+    Instance, Memory, Module, Result, Store, StoreLimits, Table, Tag, TrapKind, Val, ValType,
 };
 
 use crate::smith::splitmix;
@@ -275,7 +275,7 @@ fn import_of(store: &mut Store<Host>, ty: ExternType) -> Option<Extern> {
             let value = store.data_mut().value(ty.value)?;
             Global::new(store, ty, value).ok()?.into()
         }
-        _ => return None,
+        ExternType::Tag(ty) => Tag::new(store, ty).ok()?.into(),
     })
 }
 

@@ -40,7 +40,7 @@ pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
         sign_extension_ops_enabled: true,
         canonicalize_nans: false,
         gc_enabled: false,
-        exceptions_enabled: false,
+        exceptions_enabled: u.ratio(1, 2)?,
         threads_enabled: false,
         wide_arithmetic_enabled: false,
         compact_imports_enabled: false,
