@@ -303,9 +303,8 @@ impl Heap {
         let parts = self.space.parts();
         let lines = (self.used / LINE).div_ceil(64) as usize;
         parts.lines[..lines].fill(0);
-        // The first line holds no object, and null counts as marked.
+        // The first line holds no object.
         set(parts.lines, 0, 0);
-        set(parts.marks, 0, 0);
         self.scratch.nearest.clear();
         let bound = (self.used as usize / self.stack_part / size_of::<u32>()).max(MIN_STACK);
         let mut marker = Marker {
@@ -339,7 +338,6 @@ impl Heap {
     fn sweep(&mut self) {
         let words = self.used.div_ceil(512) as usize;
         let parts = self.space.parts();
-        parts.marks[0] &= !1;
         for (start, mark) in parts.starts[..words].iter_mut().zip(&mut parts.marks[..words]) {
             *start = core::mem::take(mark);
         }

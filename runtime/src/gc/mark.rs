@@ -2,9 +2,7 @@
 //! roots. Invariant: an object with a mark is on the stack, in the queue, or visited; or the stack was too small
 //! for its fields, then it is at `dropped` or further, and all marked objects from there on are looked at again.
 //!
-//! Objects wait for their memory: what comes off the stack is prefetched and goes through a short queue. A mark is
-//! set and the object pushed without asking whether that is needed; the stack's top moves if it was. So that null
-//! and `i31` need no question either, they count as offset 0, which is marked from the start.
+//! Objects wait for their memory: what comes off the stack is prefetched and goes through a short queue.
 
 use alloc::vec::Vec;
 
@@ -17,7 +15,7 @@ use super::{
 use crate::{HEADER_BYTES, Shape};
 
 /// Objects between being prefetched and being visited.
-const QUEUE: usize = 16;
+const QUEUE: usize = 32;
 /// Elements of an array that are looked at before the objects they refer to are.
 const CHUNK: usize = 128;
 /// Entries that must be free before an object is visited: a chunk with its array and index.
@@ -88,11 +86,9 @@ impl Marker<'_> {
                 while bits != 0 {
                     let object = word * 512 + bits.trailing_zeros() * 8;
                     bits &= bits - 1;
-                    if object != 0 {
-                        let (id, second) = self.header(object);
-                        self.fields(object, id, second);
-                        self.drain();
-                    }
+                    let (id, second) = self.header(object);
+                    self.fields(object, id, second);
+                    self.drain();
                 }
             }
         }
@@ -109,14 +105,16 @@ impl Marker<'_> {
     /// Marks what a reference refers to. The stack has a free entry.
     #[inline(always)]
     fn object(&mut self, reference: u32) {
-        // 0 if it is odd.
-        let object = reference & (reference & 1).wrapping_sub(1);
-        debug_assert!(object == 0 || self.starts_at(object), "a reference to no object");
-        let (word, bit) = (object as usize / 512, 1 << (object / 8 % 64));
-        let old = self.marks[word];
-        self.marks[word] = old | bit;
-        self.scratch.stack[self.top] = object;
-        self.top += usize::from(old & bit == 0);
+        if reference == 0 || reference & 1 != 0 {
+            return;
+        }
+        debug_assert!(self.starts_at(reference), "a reference to no object");
+        let (word, bit) = (reference as usize / 512, 1 << (reference / 8 % 64));
+        if self.marks[word] & bit == 0 {
+            self.marks[word] |= bit;
+            self.scratch.stack[self.top] = reference;
+            self.top += 1;
+        }
     }
 
     /// Whether the stack has room for the fields of another object.
@@ -144,7 +142,7 @@ impl Marker<'_> {
                 self.top -= 1;
                 let entry = self.scratch.stack[self.top];
                 if entry & 1 == 0 {
-                    prefetch(self.heap, entry as usize / 4);
+                    prefetch(self.heap, entry);
                     queue[(first + queued) % QUEUE] = entry;
                     queued += 1;
                 } else {
@@ -321,14 +319,19 @@ fn last_start(starts: &[u64], mut word: usize, mut bits: u64, first: usize) -> O
     Some(word as u32 * 512 + (63 - bits.leading_zeros()) * 8)
 }
 
+/// Fetches the first bytes of an object, which may lie in two cache lines.
 #[inline(always)]
-fn prefetch(heap: &[u32], at: usize) {
+fn prefetch(heap: &[u32], object: u32) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let at: *const i8 = heap.as_ptr().wrapping_add(object as usize / 4).cast();
         // SAFETY: prefetching an address never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(heap.as_ptr().wrapping_add(at).cast()) };
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(at);
+            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(24));
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (heap, at);
+    let _ = (heap, object);
 }
