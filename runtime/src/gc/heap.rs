@@ -21,6 +21,8 @@ const RUN: u32 = 32 << 10;
 const MIN_CYCLE: u64 = 4 << 20;
 /// For each root slot that a collection looked at, so many bytes are handed out before the next one.
 const CYCLE_PER_ROOT: u64 = 16;
+/// And at least this part of the used heap, since a collection goes through bitmaps of all of it.
+const CYCLE_PART: u64 = 16;
 /// A collection that the limit forces is tight when less than this part of the limit was handed out before it.
 const TIGHT_PART: u64 = 16;
 /// How many tight collections may follow each other.
@@ -288,7 +290,10 @@ impl Heap {
         let dead = self.externals.sweep();
         self.sweep();
         self.taken = 0;
-        self.due = MIN_CYCLE.max(self.stats.live).max(roots * CYCLE_PER_ROOT);
+        self.due = MIN_CYCLE
+            .max(self.stats.live)
+            .max(roots * CYCLE_PER_ROOT)
+            .max(u64::from(self.used) / CYCLE_PART);
         self.release();
         let pause = clock.nanoseconds();
         self.stats.collections += 1;

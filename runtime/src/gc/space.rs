@@ -15,7 +15,8 @@ use super::lines::{LINE, Run};
 /// Sizes of heaps are multiples of this, so that each table is whole words.
 const GRAIN: usize = 64 << 10;
 /// Bytes of a heap at most: references have 32 bits, and ends of runs must fit as well.
-pub(super) const MAX_BYTES: usize = (u32::MAX as usize) - GRAIN + 1;
+pub(super) const MAX_BYTES: usize =
+    if cfg!(target_pointer_width = "64") { (u32::MAX as usize) - GRAIN + 1 } else { 1 << 30 };
 /// When the machine refuses a reservation, smaller ones are tried, down to this many bytes.
 #[cfg(feature = "std")]
 const MIN_BYTES: usize = 1 << 20;

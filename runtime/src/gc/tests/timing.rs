@@ -97,7 +97,7 @@ fn pauses() {
 #[ignore = "takes seconds and proves nothing"]
 fn allocation() {
     const COUNT: usize = 20_000_000;
-    for (name, keep) in [("nothing alive", 0), ("16 MB in holes", 1 << 20), ("fragmented", 1)] {
+    for (name, keep) in [("nothing alive", 0), ("one in each line", 1 << 20), ("fragmented", 1)] {
         let mut guest = Guest::new(1 << 30);
         guest.roots = vec![0; keep.max(1)];
         let mut random = Random(1);
