@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, env, fmt::Write, fs, path::Path};
 
+#[path = "build/atomic.rs"]
+mod atomic;
 #[path = "build/gc.rs"]
 mod gc;
 #[path = "build/simd.rs"]
@@ -306,6 +308,66 @@ impl Output {
         gets
     }
 
+    /// Atomic operators, one operation for each width.
+    fn atomics(&mut self) {
+        for (ty, operators) in atomic::WIDTHS {
+            let bits = &ty[1..];
+            let truncate = format!("|x| x as {ty}");
+            // Name, shape, operands, body.
+            let mut rows = vec![
+                ("Load", "", 1, format!("atomic::load::<{ty}>(r)")),
+                ("Store", "", 0, format!("atomic::store::<{ty}>(r, {truncate})")),
+                ("Cmpxchg", "Rmw", 3, format!("atomic::cmpxchg::<{ty}>(r, {truncate})")),
+            ];
+            for (name, function, plain) in atomic::RMW {
+                let call = format!("atomic::rmw::<{ty}>(r, {truncate}, {ty}::{function}, {plain})");
+                rows.push((name, "Rmw", 2, call));
+            }
+            for (name, shape, count, body) in rows {
+                let op = format!("Atomic{name}{bits}");
+                let (format, cells) = match count {
+                    0 => ("s0 s1 n2 w", 3),
+                    1 => ("d0 s1 n2 w", 3),
+                    2 => ("d0 s1 s2 n3 w", 3),
+                    _ => ("d0 s1 s2 s3 n4 w", 4),
+                };
+                self.op(&op, format, cells, &body);
+                for operator in *operators {
+                    // `I32AtomicLoad8U`, `I32AtomicStore8`, `I32AtomicRmw8AddU`.
+                    let (ty, width) = operator.split_once("Atomic*").unwrap();
+                    let (width, sign) = match width.strip_suffix('U') {
+                        Some(width) => (width, "U"),
+                        None => ("", ""),
+                    };
+                    let operator = match (shape, name) {
+                        ("Rmw", _) => format!("{ty}AtomicRmw{width}{name}{sign}"),
+                        (_, "Store") => format!("{ty}AtomicStore{width}"),
+                        _ => format!("{ty}Atomic{name}{width}{sign}"),
+                    };
+                    self.atomic_family(&operator, count, &op);
+                }
+            }
+        }
+        self.op("AtomicNotify", "d0 s1 s2 n3 w", 3, "atomic::notify(r)");
+        self.atomic_family("MemoryAtomicNotify", 2, "AtomicNotify");
+        for bits in ["32", "64"] {
+            let (op, operator) = (format!("AtomicWait{bits}"), format!("MemoryAtomicWait{bits}"));
+            let body = format!("atomic::wait::<u{bits}>(r, |x| x as u{bits})");
+            self.op(&op, "d0 s1 s2 s3 n4 w", 4, &body);
+            self.atomic_family(&operator, 3, &op);
+        }
+        self.op("AtomicFence", "", 1, "atomic::fence(r)");
+    }
+
+    fn atomic_family(&mut self, operator: &str, count: usize, op: &str) {
+        let family = if count == 0 { "AtomicStore(" } else { &format!("Atomic({count}, ") };
+        writeln!(
+            self.families,
+            "O::{operator} {{ memarg }} => Family::{family}*memarg, Op::{op}),"
+        )
+        .unwrap();
+    }
+
     fn simd(&mut self) {
         for (name, shape, function) in simd::SIMD {
             let f = format!("simd::{function}");
@@ -417,6 +479,7 @@ fn main() {
     out.memory();
     out.simd();
     let fields = out.gc();
+    out.atomics();
 
     let mut seen = BTreeMap::new();
     for (name, ..) in &out.ops {

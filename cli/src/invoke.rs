@@ -184,6 +184,8 @@ pub fn draw(results: &[Val]) -> String {
             Val::AnyRef(Some(_)) => writeln!(text, "<anyref>"),
             Val::ExternRef(None) => writeln!(text, "<null externref>"),
             Val::ExternRef(Some(_)) => writeln!(text, "<externref>"),
+            Val::ExnRef(None) => writeln!(text, "<null exnref>"),
+            Val::ExnRef(Some(_)) => writeln!(text, "<exnref>"),
         };
     }
     text

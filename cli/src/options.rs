@@ -75,7 +75,7 @@ impl Options {
             preloads: Vec::new(),
             argv0: None,
             dispatch: Dispatch::Auto,
-            features: if verb == Verb::Validate { Features::WASM3 } else { Engine::SUPPORTED },
+            features: if verb == Verb::Validate { Features::WASM3 } else { Engine::DEFAULT },
             stats: false,
             trace: false,
             format: Format::Text,
@@ -202,6 +202,7 @@ impl Options {
                 self.limits.memory_bytes = values::size(value)?;
                 self.max_memory = Some(self.limits.memory_bytes);
             }
+            Id::MaxHeap => self.limits.heap_bytes = values::size(value)?,
             Id::MaxStack => self.limits.stack_bytes = values::size(value)?,
             Id::MaxTableElements => self.limits.table_elements = values::count(value)?,
             Id::MaxInstances => self.limits.instances = values::count(value)?,

@@ -178,14 +178,17 @@ impl Run<'_> {
         if !error.missing_imports().is_empty() {
             return Err(missing::report(&file, error.missing_imports(), &self.linker));
         }
+        let facts = Facts {
+            file: self.file,
+            stage: &stage,
+            options: self.options,
+            refused_grows: self.store.refused_grows(),
+        };
         if let Some(found) = error.trap() {
-            let facts = Facts {
-                file: self.file,
-                stage: &stage,
-                options: self.options,
-                refused_grows: self.store.refused_grows(),
-            };
             return Err(trap::report(&facts, found.kind(), &found.frames()));
+        }
+        if let Some(found) = error.exception() {
+            return Err(trap::exception(&facts, error.message(), &found.frames()));
         }
         let headline = format!("failed to run main module `{}`", self.file.display());
         let report = Report::new(FAILED, "failed", headline)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use lithe::{Module, Store};
+use lithe::{HeapStats, Module, Store};
 use lithe_wasi::p1;
 use serde_json::{Map, Value, json};
 
@@ -20,6 +20,7 @@ pub struct Stats {
     /// Used, and given.
     fuel: Option<(u64, u64)>,
     memory: usize,
+    heap: HeapStats,
     resident: Option<u64>,
     module_bytes: usize,
     translated: usize,
@@ -44,6 +45,7 @@ impl Stats {
             run,
             fuel: left.map(|(given, left)| (given.saturating_sub(left), given)),
             memory: store.memory_bytes(),
+            heap: store.heap_stats(),
             resident: resident(),
             module_bytes: modules.iter().map(|module| module.size()).sum(),
             translated: modules.iter().map(|module| module.translated_bytes()).sum(),
@@ -74,6 +76,15 @@ impl Stats {
             row("fuel used", format!("{used} of {given}"));
         }
         row("linear memory", format!("{} bytes at peak", self.memory));
+        if self.heap.allocated > 0 {
+            let HeapStats { allocated, used, .. } = self.heap;
+            row("heap", format!("{allocated} bytes allocated, {used} in use at the end"));
+            let (pause, longest) = [self.heap.pause, self.heap.longest_pause]
+                .map(|pause| ms(Duration::from_nanos(pause)))
+                .into();
+            let collections = self.heap.collections;
+            row("collections", format!("{collections} in {pause}, the longest {longest}"));
+        }
         if let Some(resident) = self.resident {
             row("resident", format!("{resident} KiB at peak"));
         }
@@ -94,6 +105,14 @@ impl Stats {
                 "run_seconds": self.run.as_secs_f64(),
                 "fuel_used": self.fuel.map(|(used, _)| used),
                 "linear_memory_bytes": self.memory,
+                "heap": {
+                    "allocated_bytes": self.heap.allocated,
+                    "used_bytes": self.heap.used,
+                    "live_bytes": self.heap.live,
+                    "collections": self.heap.collections,
+                    "pause_seconds": self.heap.pause as f64 / 1e9,
+                    "longest_pause_seconds": self.heap.longest_pause as f64 / 1e9,
+                },
                 "resident_kib": self.resident,
                 "module_bytes": self.module_bytes,
                 "bytecode_bytes": self.translated,

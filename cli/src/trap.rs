@@ -1,6 +1,6 @@
-//! The report of a trap: Wasmtime's lines in Wasmtime's order, then an excerpt of the source, notes and
-//! hints. Called by `run`, and by the watchdog when the guest cannot be stopped. Invariant: the lines that
-//! scripts look for do not depend on the engine.
+//! The report of a trap, or of an exception that nobody caught: Wasmtime's lines in Wasmtime's order, then an
+//! excerpt of the source, notes and hints. Called by `run`, and by the watchdog when the guest cannot be
+//! stopped. Invariant: the lines that scripts look for do not depend on the engine.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -26,22 +26,41 @@ pub struct Facts<'a> {
 
 /// The report of a trap with its frames, innermost first.
 pub fn report(facts: &Facts<'_>, kind: TrapKind, frames: &[Frame]) -> Report {
+    let value = kind.to_string();
+    let report = stopped(facts, "trap", value, format!("wasm trap: {kind}"), frames);
+    remarks(report, facts, kind)
+}
+
+/// The report of an exception that nobody caught: `words` say which.
+pub fn exception(facts: &Facts<'_>, words: &str, frames: &[Frame]) -> Report {
+    let words = visible(words);
+    stopped(facts, "exception", words.clone(), words, frames)
+}
+
+/// What both reports share; `value` stands in the field called `what`.
+fn stopped(
+    facts: &Facts<'_>,
+    what: &'static str,
+    value: String,
+    words: String,
+    frames: &[Frame],
+) -> Report {
     let file = facts.file.display();
     let mut report =
-        Report::new(TRAP, "trap", format!("failed to run main module `{file}`")).cause(facts.stage);
+        Report::new(TRAP, what, format!("failed to run main module `{file}`")).cause(facts.stage);
     if !frames.is_empty() {
         report = report.cause(backtrace(frames));
     }
     report = report
-        .cause(format!("wasm trap: {kind}"))
+        .cause(words)
         .field("file", file.to_string())
-        .field("trap", kind.to_string())
+        .field(what, value)
         .field("frames", frames.iter().map(frame).collect::<Vec<Value>>());
     let excerpt = frames.iter().flat_map(|frame| &frame.locations).next();
     if let Some(lines) = excerpt.and_then(|place| excerpt::of(place, facts.file)) {
         report = report.details(&lines);
     }
-    remarks(report, facts, kind)
+    report
 }
 
 /// The frames as Wasmtime draws them.

@@ -82,6 +82,8 @@ enum End {
     Values(Vec<Seen>),
     /// Kind and frames (function and byte offset).
     Trap(TrapKind, Vec<(u32, u32)>),
+    /// What it is and the frames, likewise.
+    Exception(String, Vec<(u32, u32)>),
     Limit(String),
 }
 
@@ -95,6 +97,11 @@ impl End {
                 *offset = 0;
             }
             return End::Trap(trap.kind(), frames);
+        }
+        if let Some(exception) = error.exception() {
+            let frames = exception.frames();
+            let frames = frames.iter().map(|f| (f.func, f.offset)).collect();
+            return End::Exception(error.to_string(), frames);
         }
         match error.kind() {
             ErrorKind::Limit => End::Limit(error.to_string()),
@@ -115,6 +122,8 @@ enum Seen {
     F64(u64),
     Func(Option<FuncType>),
     Extern(String),
+    /// Whether it is no null: engines number their exceptions as they like.
+    Exn(bool),
 }
 
 impl Seen {
@@ -127,6 +136,7 @@ impl Seen {
             Val::V128(bits) => Seen::Bits(*bits),
             Val::FuncRef(func) => Seen::Func(func.map(|func| func.ty(store).expect("own store"))),
             Val::ExternRef(value) => Seen::Extern(format!("{value:?}")),
+            Val::ExnRef(value) => Seen::Exn(value.is_some()),
         }
     }
 }

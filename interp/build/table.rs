@@ -2,7 +2,7 @@
 //! bodies, the mapping from WebAssembly operators, and the operand formats that the disassembler prints.
 //!
 //! An operand is described by a letter: `d` a destination slot, `s` a source slot (each with the
-//! number of its 16-bit field), `a` an accumulator, `i` a signed 32-bit immediate, `w` a 64-bit one in a
+//! number of its 16-bit field, from 4 on in a further cell), `a` an accumulator, `i` a signed 32-bit immediate, `w` a 64-bit one in a
 //! cell of its own, `o` an unsigned 32-bit offset, `j` a jump in cells, `n` a 16-bit number, `x` a cell.
 
 /// How the forms of a two-operand operator relate.
@@ -220,4 +220,21 @@ pub const OTHERS: &[(&str, &str, usize, &str)] = &[
     ("V128Store", "s0 s1 o", 2, "memory::store_v128(r)"),
     ("V128LoadAt", "d0 s1 n2 w", 3, "memory::load_v128_at(r)"),
     ("V128StoreAt", "s0 s1 n2 w", 3, "memory::store_v128_at(r)"),
+    // Canonical NaNs, for deterministic code.
+    ("CanonicalF32", "d0 s1", 2, "numeric::unary::<f32, f32, false>(r, num::canonical_f32)"),
+    ("CanonicalF64", "d0 s1", 2, "numeric::unary::<f64, f64, false>(r, num::canonical_f64)"),
+    ("CanonicalF32x4", "d0 s1", 2, "vector::unary(r, simd::f32x4_canonical)"),
+    ("CanonicalF64x2", "d0 s1", 2, "vector::unary(r, simd::f64x2_canonical)"),
+    ("Throw", "s0 o", 2, "exception::throw(r)"),
+    ("ThrowRef", "s0", 2, "exception::throw_ref(r)"),
+    // Wide arithmetic: the results stand in the slot of field 0 and the next one.
+    ("I64Add128", "d0 s1 s2 s3 s4", 3, "wide::numbers(r, |a, b| a.wrapping_add(b))"),
+    ("I64Sub128", "d0 s1 s2 s3 s4", 3, "wide::numbers(r, |a, b| a.wrapping_sub(b))"),
+    (
+        "I64MulWideS",
+        "d0 s1 s2",
+        2,
+        "wide::halves(r, |a, b| (i128::from(a as i64) * i128::from(b as i64)) as u128)",
+    ),
+    ("I64MulWideU", "d0 s1 s2", 2, "wide::halves(r, |a, b| u128::from(a) * u128::from(b))"),
 ];

@@ -7,6 +7,7 @@ use core::fmt::Write;
 use lithe_runtime::{Code, CodeConfig};
 
 use crate::{
+    handlers::{Block, Blocks, Clause},
     op::{ALL, Op},
     translate::{self, Buffers, TranslateError},
 };
@@ -16,7 +17,11 @@ use crate::{
 pub fn disassemble(code: &Code, func: u32) -> Result<String, TranslateError> {
     let config = CodeConfig { threaded: false, ..code.config() };
     let translation = translate::translate(code, func, config, true, &mut Buffers::default())?;
-    let ops = &translation.cells[1..];
+    let (header, cells) = translation.cells.split_first().unwrap_or((&0, &[]));
+    let (ops, table) = match (header >> 32) as usize {
+        0 => (cells, &[][..]),
+        handlers => (&cells[..handlers], &cells[handlers + 1..]),
+    };
     let mut text = String::new();
     let mut map = translation.map.iter().peekable();
     let mut at = 0;
@@ -30,7 +35,35 @@ pub fn disassemble(code: &Code, func: u32) -> Result<String, TranslateError> {
         at += operation(&mut text, *op, ops, at);
         text.push('\n');
     }
+    for block in Blocks(table) {
+        handler(&mut text, &block);
+    }
     Ok(text)
+}
+
+/// Writes one try block: a line for each clause, with the landing pad or the end of the block as its cell.
+fn handler(text: &mut String, block: &Block<'_>) {
+    let (start, end) = (block.start, block.end);
+    for clause in block.clauses() {
+        // Writing to a string does not fail.
+        let _ = match clause {
+            Clause::Catch { tag, landing } => {
+                let _ = write!(text, "{:5}  {:#08x}  ", landing.pad, 0);
+                let _ = match tag {
+                    Some(tag) => write!(text, "catch {start}..{end}, tag {tag}"),
+                    None => write!(text, "catch_all {start}..{end}"),
+                };
+                let slots = [("payload", landing.payload), ("ref", landing.reference)];
+                for (name, slot) in slots {
+                    let _ = slot.map(|slot| write!(text, ", {name} s{slot}"));
+                }
+                writeln!(text)
+            }
+            Clause::Delegate { block } => {
+                writeln!(text, "{end:5}  {:#08x}  delegate {start}..{end}, block {block}", 0)
+            }
+        };
+    }
 }
 
 /// Writes one operation and gives its size in cells.
@@ -43,7 +76,14 @@ fn operation(text: &mut String, op: Op, ops: &[u64], at: usize) -> usize {
     for (i, token) in format.split_whitespace().enumerate() {
         text.push_str(if i == 0 { " " } else { ", " });
         let field = token.as_bytes().get(1).map_or(0, |k| u32::from(k - b'0'));
-        let value = (operands >> (16 * (field & 3))) as i16;
+        let fields = match field / 4 {
+            0 => operands,
+            more => {
+                extra = extra.max(2 + more as usize);
+                ops.get(at + 1 + more as usize).copied().unwrap_or(0)
+            }
+        };
+        let value = (fields >> (16 * (field & 3))) as i16;
         let mut wide = || {
             let cell = ops.get(at + extra).copied().unwrap_or(0);
             extra += 1;

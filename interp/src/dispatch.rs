@@ -44,7 +44,7 @@ impl Stub {
     }
 }
 
-const HEADER: CodeHeader = CodeHeader { frame_slots: 0, zero_slots: 0, ops: [] };
+const HEADER: CodeHeader = CodeHeader { frame_slots: 0, zero_slots: 0, handlers: 0, ops: [] };
 
 /// Asks for the translation of the running function.
 pub(crate) fn translate_stub(threaded: bool) -> &'static Stub {

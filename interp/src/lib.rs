@@ -16,6 +16,7 @@ extern crate alloc;
 mod disassemble;
 mod dispatch;
 mod exec;
+mod handlers;
 mod num;
 mod op;
 mod regs;
@@ -23,10 +24,11 @@ mod run;
 mod simd;
 mod trace;
 mod translate;
+mod unwind;
 
 pub use disassemble::disassemble;
 pub use run::{Activation, Error, HostCall, Interpreter, Outcome, THREADED, new_code};
-pub use trace::Frame;
+pub use trace::{Frame, offsets};
 
 #[cfg(not(target_endian = "little"))]
 compile_error!("Lithe's bytecode needs a little-endian target: x86_64, aarch64, riscv64 or thumb");

@@ -130,3 +130,15 @@ truncation! {
     i64_trunc_f64 f64 i64 -9223372036854777856.0, 9223372036854775808.0;
     u64_trunc_f64 f64 u64 -1.0, 18446744073709551616.0;
 }
+
+/// The value, or the canonical NaN for every NaN.
+#[inline(always)]
+pub(crate) fn canonical_f32(x: f32) -> f32 {
+    if x.is_nan() { f32::from_bits(0x7fc0_0000) } else { x }
+}
+
+/// The value, or the canonical NaN for every NaN.
+#[inline(always)]
+pub(crate) fn canonical_f64(x: f64) -> f64 {
+    if x.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { x }
+}

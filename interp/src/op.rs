@@ -71,6 +71,9 @@ pub(crate) enum Family {
     VectorLoad(MemArg, Op),
     VectorLoadLane(MemArg, u8, Op),
     VectorStoreLane(MemArg, u8, Op),
+    /// One to three operands, of which the first one is the address, to a result.
+    Atomic(u8, MemArg, Op),
+    AtomicStore(MemArg, Op),
 }
 
 /// The reads of a field: in a struct, with the reference in a slot and in the accumulator; in an array, with the

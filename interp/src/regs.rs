@@ -55,6 +55,8 @@ pub(crate) enum Stop {
     Fuel,
     /// An object needs `Vm::room` bytes.
     Room,
+    /// An exception is thrown, see `Vm::exception`.
+    Throw,
 }
 
 impl From<TrapKind> for Flow {

@@ -17,6 +17,7 @@ use crate::{
     dispatch,
     regs::Stop,
     translate::{self, Buffers, TranslateError},
+    unwind,
 };
 
 /// Whether this build has the threaded dispatch back end.
@@ -59,6 +60,9 @@ pub struct Activation {
 pub enum Outcome {
     /// The function returned; the results replace the arguments.
     Returned,
+    /// An exception, as a slot, that no frame of the activation catches. The activation can be traced, then it
+    /// must be left.
+    Thrown(u64),
     /// A host function is to be called; then the activation is resumed.
     Host(HostCall),
     /// A trap. The activation can be traced, then it must be left.
@@ -199,6 +203,14 @@ impl Interpreter {
                         }
                     }
                 }
+                if reason == Stop::Throw as u32 {
+                    activation.save(false);
+                    let exception = (*vm).exception;
+                    if unwind::unwind(vm, exception, false) {
+                        continue;
+                    }
+                    return Outcome::Thrown(exception);
+                }
                 activation.save(reason == Stop::Host as u32);
                 if reason == Stop::Host as u32 {
                     let func = (*vm).callee;
@@ -219,6 +231,40 @@ impl Interpreter {
                 let kind = u8::try_from(reason).ok().and_then(TrapKind::from_code);
                 return Outcome::Trap(kind.unwrap_or(TrapKind::Unreachable));
             }
+        }
+    }
+
+    /// Continues an exception in the frames of an activation that stopped for a host call. When one of them
+    /// catches it, resuming the activation goes on there; else the activation is as it was.
+    ///
+    /// # Safety
+    /// `exception` refers to an exception of `store`.
+    pub unsafe fn throw(
+        &mut self,
+        store: &mut Store,
+        activation: &mut Activation,
+        exception: u64,
+    ) -> bool {
+        if activation.host.is_none() || !activation.is_innermost(store) {
+            return false;
+        }
+        let vm = store.vm_ptr();
+        // SAFETY: the activation is the innermost one of this store, so its frames are on the value stack and
+        // its pointers are those that execution stopped with.
+        unsafe {
+            (*vm).ip = activation.ip;
+            (*vm).sp = activation.sp;
+            (*vm).instance = activation.instance;
+            let caught = unwind::unwind(vm, exception, activation.after);
+            if caught {
+                activation.save(false);
+                activation.host = None;
+            } else {
+                // What the host calls next begins where it did before.
+                let (args, count) = activation.host.unwrap_or((activation.base, 0));
+                (*vm).sp = args.add(count);
+            }
+            caught
         }
     }
 
@@ -250,10 +296,10 @@ impl Interpreter {
             }
             (*vm).ip = (*header).ops.as_ptr();
             let free = ((*vm).stack_end as usize - sp as usize) / 8;
-            if free < (*header).frame_slots as usize {
+            if free < usize::from((*header).frame_slots) {
                 return Err(Outcome::Trap(TrapKind::StackExhausted));
             }
-            sp.write_bytes(0, (*header).zero_slots as usize);
+            sp.write_bytes(0, usize::from((*header).zero_slots));
             // Calls of the host and first calls come this way; the others look at the signal in their handlers.
             match (*vm).signal.load(Ordering::Relaxed) {
                 0 => Ok(()),

@@ -1,5 +1,6 @@
-//! Backtraces: the frames of a stopped activation, innermost first. The embedding API calls it for traps.
-//! Translations carry no positions; a frame's function is translated again, with positions, when somebody asks.
+//! Backtraces: the frames of a stopped activation, innermost first. The embedding API calls it for traps and
+//! exceptions. Translations carry no positions; a frame's function is translated again, with positions, when
+//! somebody asks, so taking a trace that nobody reads is cheap.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::sync::atomic::Ordering;
@@ -21,15 +22,14 @@ pub struct Frame {
     pub code: Shared<Code>,
     /// The function's index in its module.
     pub func: u32,
-    /// The byte offset of the operator in the module.
-    pub offset: u32,
+    /// The operation, counted from the function's first one.
+    cell: u32,
 }
 
 impl Interpreter {
     /// The frames of a stopped activation, at most [`limits::BACKTRACE_FRAMES`].
-    pub fn trace(&mut self, store: &Store, activation: &Activation) -> Vec<Frame> {
+    pub fn trace(&self, store: &Store, activation: &Activation) -> Vec<Frame> {
         let mut frames = Vec::new();
-        let mut maps: BTreeMap<*const CodeSlot, Vec<(u32, u32)>> = BTreeMap::new();
         let (mut ip, mut sp) = (activation.ip, activation.sp);
         let mut instance: *mut Instance = activation.instance;
         let mut after = activation.after;
@@ -42,16 +42,12 @@ impl Interpreter {
                 (slot, (*slot).0.load(Ordering::Acquire), &(*instance).code)
             };
             let Some(func) = code.func_of_slot(slot) else { break };
-            let map = maps.entry(slot).or_insert_with(|| positions(code, func, &mut self.buffers));
             // SAFETY: as above.
             let first = unsafe { (*header).ops.as_ptr() };
             let cell = ((ip as usize).wrapping_sub(first as usize) / 8) as u32;
             let cell = if after { cell.saturating_sub(1) } else { cell };
-            let at = map.partition_point(|(start, _)| *start <= cell);
-            let start = code.module().bodies[func as usize].start;
-            let offset = at.checked_sub(1).map_or(start, |at| map[at].1);
             let func = code.module().imported_funcs + func;
-            frames.push(Frame { code: code.clone(), func, offset });
+            frames.push(Frame { code: code.clone(), func, cell });
             // SAFETY: as above.
             unsafe {
                 ip = *sp.offset(HEADER_IP) as usize as *const u64;
@@ -62,6 +58,22 @@ impl Interpreter {
         }
         frames
     }
+}
+
+/// The byte offsets in their modules of the operators that frames were at. Each function is translated once.
+pub fn offsets<'a>(frames: impl Iterator<Item = &'a Frame>) -> Vec<u32> {
+    let mut buffers = Buffers::default();
+    let mut maps: BTreeMap<(*const Code, u32), Vec<(u32, u32)>> = BTreeMap::new();
+    let offset = |frame: &Frame| {
+        let code = &*frame.code;
+        let func = frame.func - code.module().imported_funcs;
+        let key = (core::ptr::from_ref(code), func);
+        let map = maps.entry(key).or_insert_with(|| positions(code, func, &mut buffers));
+        let at = map.partition_point(|(start, _)| *start <= frame.cell);
+        let start = code.module().bodies[func as usize].start;
+        at.checked_sub(1).map_or(start, |at| map[at].1)
+    };
+    frames.map(offset).collect()
 }
 
 fn positions(code: &Code, func: u32, buffers: &mut Buffers) -> Vec<(u32, u32)> {

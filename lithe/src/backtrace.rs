@@ -10,7 +10,7 @@ pub(crate) struct RawFrame(pub(crate) lithe_interp::Frame);
 
 impl fmt::Debug for RawFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0.offset)
+        write!(f, "function {}", self.0.func)
     }
 }
 
@@ -63,6 +63,7 @@ pub(crate) fn module_name(code: &Code) -> Option<String> {
 
 /// Names and positions of frames. Each module's sections are read once.
 pub(crate) fn resolve(frames: &[RawFrame]) -> Vec<Frame> {
+    let offsets = lithe_interp::offsets(frames.iter().map(|frame| &frame.0));
     let mut resolved: Vec<Option<Frame>> = frames.iter().map(|_| None).collect();
     for first in 0..frames.len() {
         if resolved[first].is_some() {
@@ -73,17 +74,17 @@ pub(crate) fn resolve(frames: &[RawFrame]) -> Vec<Frame> {
         let module = module_name(code);
         let dwarf = dwarf(code);
         let context = dwarf.and_then(|dwarf| addr2line::Context::from_dwarf(dwarf).ok());
-        for (frame, slot) in frames.iter().zip(&mut resolved) {
+        for ((frame, offset), slot) in frames.iter().zip(&offsets).zip(&mut resolved) {
             if !std::sync::Arc::ptr_eq(&frame.0.code, code) {
                 continue;
             }
-            let address = frame.0.offset.saturating_sub(code.module().code_start);
+            let address = offset.saturating_sub(code.module().code_start);
             let locations = context.as_ref().map(|context| locations(context, address));
             *slot = Some(Frame {
                 module: module.clone(),
                 func: frame.0.func,
                 name: names.funcs.get(&frame.0.func).map(|name| demangle(name)),
-                offset: frame.0.offset,
+                offset: *offset,
                 locations: locations.unwrap_or_default(),
             });
         }

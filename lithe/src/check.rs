@@ -1,9 +1,9 @@
 //! Types that the host makes up. Modules bring types that are proven valid; these are checked here, before
 //! anything is created. Called by the constructors of entities.
 
-use lithe_types::{FuncType, Limits, MemoryType, TableType, ValType};
+use lithe_types::{Features, FuncType, Limits, MemoryType, TableType, ValType};
 
-use crate::{Error, Result, store::StoreInner};
+use crate::{Engine, Error, Result, store::StoreInner};
 
 /// Parameters or results of a function, as many as a module may declare.
 const MAX_VALUES: usize = 1000;
@@ -19,13 +19,16 @@ fn bounds(limits: Limits, most: u64, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks the type of a memory.
-pub(crate) fn memory_type(ty: &MemoryType) -> Result<()> {
+/// Checks the type of a memory for an engine.
+pub(crate) fn memory_type(ty: &MemoryType, engine: &Engine) -> Result<()> {
+    if ty.shared && !engine.features().contains(Features::THREADS) {
+        return Err(Error::usage("the engine's features do not include threads"));
+    }
     if ty.page_log2 != 0 && ty.page_log2 != 16 {
         return Err(Error::usage("a memory's pages have 1 or 65536 bytes"));
     }
-    if ty.shared {
-        return Err(Error::usage("this version of Lithe has no shared memories"));
+    if ty.shared && ty.limits.max.is_none() {
+        return Err(Error::usage("a shared memory needs a maximum"));
     }
     let bytes: u128 = if ty.is64 { 1 << 64 } else { 1 << 32 };
     let pages =

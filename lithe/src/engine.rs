@@ -10,6 +10,7 @@ use lithe_types::Features;
 pub struct Config {
     features: Features,
     fuel: bool,
+    deterministic: bool,
     dispatch: Dispatch,
 }
 
@@ -27,7 +28,12 @@ pub enum Dispatch {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { features: Engine::SUPPORTED, fuel: false, dispatch: Dispatch::Auto }
+        Config {
+            features: Engine::DEFAULT,
+            fuel: false,
+            deterministic: false,
+            dispatch: Dispatch::Auto,
+        }
     }
 }
 
@@ -46,6 +52,13 @@ impl Config {
     /// Whether code counts fuel; see [`crate::Store::set_fuel`]. Default: no.
     pub fn fuel(mut self, fuel: bool) -> Config {
         self.fuel = fuel;
+        self
+    }
+
+    /// Whether every operator has exactly one result: NaNs are canonical. Relaxed vector operators always have
+    /// the results of the specification's deterministic profile. Default: no.
+    pub fn deterministic(mut self, deterministic: bool) -> Config {
+        self.deterministic = deterministic;
         self
     }
 
@@ -73,8 +86,18 @@ impl Default for Engine {
 
 impl Engine {
     /// The proposals that this version executes.
-    pub const SUPPORTED: Features =
-        Features::WASM3.difference(Features::EXCEPTIONS).union(Features::CUSTOM_PAGE_SIZES);
+    pub const SUPPORTED: Features = Features::WASM3
+        .union(Features::LEGACY_EXCEPTIONS)
+        .union(Features::CUSTOM_PAGE_SIZES)
+        .union(Features::WIDE_ARITHMETIC)
+        .union(Features::THREADS);
+
+    /// Those of them that modules may not use by default.
+    pub const OPT_IN: Features =
+        Features::LEGACY_EXCEPTIONS.union(Features::WIDE_ARITHMETIC).union(Features::THREADS);
+
+    /// The proposals that modules may use by default.
+    pub const DEFAULT: Features = Engine::SUPPORTED.difference(Engine::OPT_IN);
 
     /// An engine with this configuration.
     pub fn new(config: &Config) -> Engine {
@@ -103,6 +126,7 @@ impl Engine {
 
     pub(crate) fn code_config(&self) -> CodeConfig {
         let threaded = self.0.config.dispatch != Dispatch::Loop && lithe_interp::THREADED;
-        CodeConfig { fuel: self.0.config.fuel, threaded }
+        let Config { fuel, deterministic, .. } = self.0.config;
+        CodeConfig { fuel, deterministic, threaded }
     }
 }

@@ -4,7 +4,7 @@ use lithe_runtime as rt;
 use lithe_types::{ExternType, GlobalType, MemoryType, TableType, ValType};
 
 use crate::{
-    AsContext, AsContextMut, Error, Func, Result, Val, check,
+    AsContext, AsContextMut, Error, Func, Result, SharedMemory, Tag, Val, check,
     raw::{self, Handle, StoreId},
 };
 
@@ -19,6 +19,8 @@ pub enum Extern {
     Memory(Memory),
     /// A global.
     Global(Global),
+    /// A tag.
+    Tag(Tag),
 }
 
 impl Extern {
@@ -60,6 +62,14 @@ impl Extern {
         }
     }
 
+    /// The tag, when it is one.
+    pub fn tag(self) -> Option<Tag> {
+        match self {
+            Extern::Tag(tag) => Some(tag),
+            _ => None,
+        }
+    }
+
     pub(crate) fn from_rt(store: StoreId, entity: rt::Extern) -> Extern {
         match entity {
             rt::Extern::Func(pointer) => Extern::Func(Func { handle: Handle::new(store, pointer) }),
@@ -72,6 +82,7 @@ impl Extern {
             rt::Extern::Global(pointer) => {
                 Extern::Global(Global { handle: Handle::new(store, pointer) })
             }
+            rt::Extern::Tag(pointer) => Extern::Tag(Tag { handle: Handle::new(store, pointer) }),
         }
     }
 
@@ -81,6 +92,7 @@ impl Extern {
             Extern::Table(table) => rt::Extern::Table(table.handle.pointer(store)?),
             Extern::Memory(memory) => rt::Extern::Memory(memory.handle.pointer(store)?),
             Extern::Global(global) => rt::Extern::Global(global.handle.pointer(store)?),
+            Extern::Tag(tag) => rt::Extern::Tag(tag.handle.pointer(store)?),
         })
     }
 }
@@ -95,7 +107,11 @@ macro_rules! into_extern {
     )*};
 }
 
-into_extern! { Func Table Memory Global }
+into_extern! { Func Table Memory Global Tag }
+
+fn shared() -> Error {
+    Error::usage("the memory is shared: its bytes can only be copied")
+}
 
 /// A linear memory.
 #[derive(Clone, Copy)]
@@ -106,9 +122,22 @@ pub struct Memory {
 impl Memory {
     /// A memory of its minimum size, all zero.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
-        check::memory_type(&ty)?;
         let store = store.store_mut();
+        check::memory_type(&ty, &store.engine)?;
         Ok(Memory { handle: Handle::new(store.id, store.rt.add_memory(ty)?) })
+    }
+
+    /// The entity of a store that stands for a shared memory; the same one each time.
+    pub fn from_shared(mut store: impl AsContextMut, memory: &SharedMemory) -> Result<Memory> {
+        let store = store.store_mut();
+        Ok(Memory { handle: Handle::new(store.id, store.rt.refer_memory(&memory.0)?) })
+    }
+
+    /// The shared memory that this stands for, when it does.
+    pub fn shared(&self, store: impl AsContext) -> Result<Option<SharedMemory>> {
+        let store = store.store();
+        let memory = self.handle.get(store.id, &store.rt)?;
+        Ok(memory.shared().cloned().map(SharedMemory))
     }
 
     /// The type as declared.
@@ -117,38 +146,30 @@ impl Memory {
         Ok(self.handle.get(store.id, &store.rt)?.ty)
     }
 
-    /// The bytes.
+    /// The bytes. An error when the memory is shared: other threads may write them.
     pub fn data<'s>(&self, store: &'s impl AsContext) -> Result<&'s [u8]> {
         let store = store.store();
-        Ok(self.handle.get(store.id, &store.rt)?.bytes())
+        self.handle.get(store.id, &store.rt)?.bytes().ok_or_else(shared)
     }
 
-    /// The bytes, writable.
+    /// The bytes, writable. An error when the memory is shared.
     pub fn data_mut<'s>(&self, store: &'s mut impl AsContextMut) -> Result<&'s mut [u8]> {
         let store = store.store_mut();
-        Ok(self.handle.get_mut(store.id, &mut store.rt)?.bytes_mut())
+        self.handle.get_mut(store.id, &mut store.rt)?.bytes_mut().ok_or_else(shared)
     }
 
     /// Copies bytes from `offset` on into `buffer`.
     pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<()> {
-        let data = self.data(&store)?;
-        let source = offset
-            .checked_add(buffer.len())
-            .and_then(|end| data.get(offset..end))
-            .ok_or_else(|| Error::usage(rt::OutOfBounds.to_string()))?;
-        buffer.copy_from_slice(source);
-        Ok(())
+        let store = store.store();
+        let memory = self.handle.get(store.id, &store.rt)?;
+        memory.read(offset, buffer).map_err(|error| Error::usage(error.to_string()))
     }
 
     /// Copies `buffer` to `offset`.
     pub fn write(&self, mut store: impl AsContextMut, offset: usize, buffer: &[u8]) -> Result<()> {
-        let data = self.data_mut(&mut store)?;
-        let target = offset
-            .checked_add(buffer.len())
-            .and_then(|end| data.get_mut(offset..end))
-            .ok_or_else(|| Error::usage(rt::OutOfBounds.to_string()))?;
-        target.copy_from_slice(buffer);
-        Ok(())
+        let store = store.store_mut();
+        let memory = self.handle.get_mut(store.id, &mut store.rt)?;
+        memory.write(offset, buffer).map_err(|error| Error::usage(error.to_string()))
     }
 
     /// The size in pages.

@@ -5,8 +5,9 @@ use std::fmt;
 
 use lithe_types::{ExternType, TrapKind};
 
-use crate::Frame;
 use crate::backtrace::RawFrame;
+use crate::store::StoreInner;
+use crate::{Exception, ExnRef, Frame};
 
 /// What functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -20,6 +21,7 @@ struct Inner {
     offset: Option<u64>,
     missing: Vec<MissingImport>,
     trap: Option<Trap>,
+    exception: Option<Exception>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -37,6 +39,8 @@ pub enum ErrorKind {
     Link,
     /// The guest trapped.
     Trap,
+    /// An exception was thrown and no guest caught it.
+    Exception,
     /// The guest asked to exit, with this status.
     Exit(i32),
     /// A limit was reached.
@@ -93,6 +97,7 @@ impl Error {
             offset: None,
             missing: Vec::new(),
             trap: None,
+            exception: None,
             source: None,
         }))
     }
@@ -126,6 +131,14 @@ impl Error {
         error
     }
 
+    /// An exception, which a host function may return to throw it: the guests whose calls led to the host
+    /// function can catch it.
+    pub fn exception_of(exception: ExnRef) -> Error {
+        let mut error = Error::new(ErrorKind::Exception, "thrown Wasm exception");
+        error.0.exception = Some(Exception::new(exception));
+        error
+    }
+
     /// A request to end the program with this status, which a host function may return.
     pub fn exit(status: i32) -> Error {
         let message = format!("the program exited with status {status}");
@@ -140,13 +153,35 @@ impl Error {
         error
     }
 
-    /// Adds the frames of an activation that this error passes through.
-    pub(crate) fn pass(&mut self, frames: Vec<RawFrame>) {
-        let kind = self.0.kind;
-        if kind == ErrorKind::Trap
-            && let Some(trap) = &mut self.0.trap
+    /// Adds the frames of an activation that this error passes through, when it is one that has frames.
+    pub(crate) fn pass(&mut self, frames: impl FnOnce() -> Vec<RawFrame>) {
+        if let Some(trap) = &mut self.0.trap {
+            trap.frames.extend(frames());
+        } else if let Some(exception) = &mut self.0.exception {
+            exception.frames.extend(frames());
+        }
+    }
+
+    /// The slot of the exception that this error carries, when it is one of `store` and can still be reached.
+    pub(crate) fn slot<T>(&self, store: &StoreInner<T>) -> Option<u64> {
+        let exception = self.0.exception.as_ref()?;
+        exception.reference().0.slot(store.id, &store.rt).ok()
+    }
+
+    /// Makes another reference to the exception the one that this error carries.
+    pub(crate) fn replace(&mut self, reference: ExnRef) {
+        if let Some(exception) = &mut self.0.exception {
+            exception.reference = reference;
+        }
+    }
+
+    /// Names the tag of an exception that begins to leave the guests of `store`.
+    pub(crate) fn describe<T>(&mut self, store: &StoreInner<T>) {
+        if let Some(exception) = &self.0.exception
+            && exception.frames.is_empty()
+            && let Ok(tag) = exception.reference().describe(store)
         {
-            trap.frames.extend(frames);
+            self.0.message = format!("thrown Wasm exception with {tag}");
         }
     }
 
@@ -158,6 +193,11 @@ impl Error {
     /// The trap, when it is one.
     pub fn trap(&self) -> Option<&Trap> {
         self.0.trap.as_ref()
+    }
+
+    /// The exception, when it is one.
+    pub fn exception(&self) -> Option<&Exception> {
+        self.0.exception.as_ref()
     }
 
     /// The status, when the guest asked to exit.

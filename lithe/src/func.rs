@@ -11,10 +11,11 @@ use lithe_runtime as rt;
 use lithe_types::{FuncType, TrapKind, ValType};
 
 use crate::{
-    AsContext, AsContextMut, Caller, Error, IntoFunc, Result, Val, WasmParams, WasmResults,
+    AsContext, AsContextMut, Caller, Error, ExnRef, IntoFunc, Result, Val, WasmParams, WasmResults,
     backtrace::RawFrame,
     check,
     raw::{self, Handle},
+    refs::Ref,
     store::{HostFunc, StoreInner},
 };
 
@@ -203,8 +204,10 @@ pub(crate) fn invoke<T>(
             }
             Outcome::Host(call) => match host_call(store, call, &mut activation) {
                 Ok(()) => continue,
+                Err(error) if caught(store, &mut activation, &error) => continue,
                 Err(error) => error,
             },
+            Outcome::Thrown(slot) => exception(store, slot),
             Outcome::Signal => {
                 store.rt.vm().signal.store(0, Ordering::Relaxed);
                 Error::trap_of(TrapKind::Interrupt)
@@ -227,12 +230,31 @@ fn failure(outcome: Outcome) -> Error {
     }
 }
 
+/// The error of an exception that no frame catches.
+fn exception<T>(store: &StoreInner<T>, slot: u64) -> Error {
+    match Ref::from_slot(store.id, &store.rt, slot) {
+        Some(exception) => Error::exception_of(ExnRef(exception)),
+        None => Error::usage("the interpreter threw no exception"),
+    }
+}
+
+/// Whether the error of a host function is an exception that the guest which called it catches; the activation
+/// then goes on at the handler.
+fn caught<T>(store: &mut StoreInner<T>, activation: &mut Activation, error: &Error) -> bool {
+    let slot = error.exception().map(|exception| exception.reference().0.slot(store.id, &store.rt));
+    match slot {
+        Some(Ok(slot)) => raw::throw(&mut store.rt, &mut store.interp, activation, slot),
+        _ => false,
+    }
+}
+
 /// Gives up a stopped activation and adds its frames to the error.
 fn abandon<T>(store: &mut StoreInner<T>, mut activation: Activation, mut error: Error) -> Error {
-    if error.trap().is_some() {
+    error.describe(store);
+    error.pass(|| {
         let frames = store.interp.trace(&store.rt, &activation);
-        error.pass(frames.into_iter().map(RawFrame).collect());
-    }
+        frames.into_iter().map(RawFrame).collect()
+    });
     activation.leave(&mut store.rt);
     error
 }
@@ -260,9 +282,17 @@ fn host_call<T>(
     let scope = store.rt.enter_scope();
     let caller = Caller { store: &mut *store, instance };
     let result = catch_unwind(AssertUnwindSafe(|| host(caller, slots)));
+    let result = result.map(|result| result.map_err(|error| (error.slot(store), error)));
     store.rt.leave_scope(scope);
     match result {
-        Ok(result) => result?,
+        Ok(Ok(())) => {}
+        // An exception outlives the scope that it was made in.
+        Ok(Err((slot, mut error))) => {
+            if let Some(exception) = slot.and_then(|s| Ref::from_slot(store.id, &store.rt, s)) {
+                error.replace(ExnRef(exception));
+            }
+            return Err(error);
+        }
         Err(panic) => {
             activation.leave(&mut store.rt);
             resume_unwind(panic);

@@ -3,8 +3,8 @@
 use lithe_runtime as rt;
 
 use crate::{
-    AsContext, AsContextMut, Error, Extern, Func, Global, Memory, Module, Result, Table, TypedFunc,
-    WasmParams, WasmResults, func::invoke, raw, raw::Handle, store::StoreInner,
+    AsContext, AsContextMut, Error, Extern, Func, Global, Memory, Module, Result, Table, Tag,
+    TypedFunc, WasmParams, WasmResults, func::invoke, raw, raw::Handle, store::StoreInner,
 };
 
 /// An instantiated module.
@@ -114,5 +114,10 @@ impl Instance {
     /// The exported global `name`.
     pub fn global(&self, store: impl AsContext, name: &str) -> Result<Global> {
         self.expect(store, name, "global", Extern::global)
+    }
+
+    /// The exported tag `name`.
+    pub fn tag(&self, store: impl AsContext, name: &str) -> Result<Tag> {
+        self.expect(store, name, "tag", Extern::tag)
     }
 }

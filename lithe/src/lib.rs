@@ -88,12 +88,14 @@ mod check;
 mod engine;
 mod entities;
 mod error;
+mod exception;
 mod func;
 mod instance;
 mod linker;
 mod module;
 mod raw;
 mod refs;
+mod shared;
 mod store;
 mod typed;
 mod value;
@@ -102,16 +104,18 @@ pub use backtrace::{Frame, Location};
 pub use engine::{Config, Dispatch, Engine};
 pub use entities::{Extern, Global, Memory, Table};
 pub use error::{Error, ErrorKind, MissingImport, Result, Trap};
+pub use exception::{Exception, ExnRef, Tag};
 pub use func::{Func, TypedFunc};
 pub use instance::Instance;
 pub use linker::Linker;
-pub use lithe_runtime::StoreLimits;
+pub use lithe_runtime::{HeapStats, StoreLimits};
 pub use lithe_types::{
     ExternType, Features, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType,
     TrapKind, ValType,
 };
 pub use module::{Export, Import, Module, Section};
 pub use refs::{AnyRef, ExternRef, Kind};
+pub use shared::SharedMemory;
 pub use store::{AsContext, AsContextMut, Caller, InterruptHandle, Store};
 pub use typed::{IntoFunc, WasmParams, WasmResults, WasmTy};
 pub use value::Val;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use lithe_types::{FuncType, ValType};
 
 use crate::{
-    AsContextMut, Caller, Engine, Error, Extern, Instance, IntoFunc, MissingImport, Module, Result,
-    Val,
+    AsContextMut, Caller, Engine, Error, Extern, Instance, IntoFunc, Memory, MissingImport, Module,
+    Result, SharedMemory, Val,
     func::untyped,
     raw,
     store::{HostFunc, StoreInner},
 };
 
-/// Names and what they stand for. One linker serves any number of stores when it holds host functions only.
+/// Names and what they stand for. One linker serves any number of stores when it holds host functions and shared
+/// memories only.
 pub struct Linker<T> {
     engine: Engine,
     shadowing: bool,
@@ -22,6 +23,7 @@ pub struct Linker<T> {
 
 enum Definition<T> {
     Entity(Extern),
+    Shared(SharedMemory),
     Host(FuncType, HostFunc<T>),
 }
 
@@ -29,6 +31,7 @@ impl<T> Clone for Definition<T> {
     fn clone(&self) -> Definition<T> {
         match self {
             Definition::Entity(entity) => Definition::Entity(*entity),
+            Definition::Shared(memory) => Definition::Shared(memory.clone()),
             Definition::Host(ty, func) => Definition::Host(ty.clone(), func.clone()),
         }
     }
@@ -63,6 +66,16 @@ impl<T: 'static> Linker<T> {
         entity: impl Into<Extern>,
     ) -> Result<&mut Self> {
         self.insert(module, name, Definition::Entity(entity.into()))
+    }
+
+    /// Defines a name as a shared memory, in every store that this linker serves.
+    pub fn define_shared(
+        &mut self,
+        module: &str,
+        name: &str,
+        memory: &SharedMemory,
+    ) -> Result<&mut Self> {
+        self.insert(module, name, Definition::Shared(memory.clone()))
     }
 
     /// Defines a host function from a closure; its type is that of the closure.
@@ -161,6 +174,9 @@ impl<T: 'static> Linker<T> {
         Ok(match definition {
             None => None,
             Some(Definition::Entity(entity)) => Some(*entity),
+            Some(Definition::Shared(memory)) => {
+                Some(Memory::from_shared(&mut *store, memory)?.into())
+            }
             Some(Definition::Host(ty, func)) => Some(store.add_host(ty, func.clone())?.into()),
         })
     }

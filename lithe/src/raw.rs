@@ -125,6 +125,30 @@ pub(crate) fn host_slots<'s>(activation: &Activation, store: &'s mut rt::Store) 
     unsafe { activation.host_slots(store) }
 }
 
+/// Continues an exception in the frames of an activation that stopped for a host call; false when none of them
+/// catches it. `exception` was checked against the store.
+pub(crate) fn throw(
+    store: &mut rt::Store,
+    interp: &mut Interpreter,
+    activation: &mut Activation,
+    exception: u64,
+) -> bool {
+    // SAFETY: the exception belongs to this store, as the caller checked.
+    unsafe { interp.throw(store, activation, exception) }
+}
+
+/// A new exception. `slots` come from values that were checked against the tag's type and the store.
+pub(crate) fn new_exception(
+    id: StoreId,
+    store: &mut rt::Store,
+    tag: Handle<rt::Tag>,
+    slots: &[u64],
+) -> Result<Result<rt::Rooted, rt::HeapError>> {
+    let tag = tag.pointer(id)?;
+    // SAFETY: the tag belongs to this store, and the slots are values of its type, as the caller checked.
+    Ok(unsafe { store.new_exception(tag, slots) })
+}
+
 /// The type of an entity as it is now.
 pub(crate) fn extern_type(id: StoreId, _store: &rt::Store, entity: Extern) -> Result<ExternType> {
     let entity = entity.to_rt(id)?;

@@ -58,6 +58,12 @@ impl Ref {
         slot.ok_or_else(|| Error::usage("the scope that the reference was made in has ended"))
     }
 
+    /// Whether both refer to the same object.
+    pub(crate) fn same(&self, other: &Ref, store: impl AsContext) -> Result<bool> {
+        let store = store.store();
+        Ok(self.slot(store.id, &store.rt)? == other.slot(store.id, &store.rt)?)
+    }
+
     /// The type that the object has, as a reference type.
     pub(crate) fn ty(&self, id: StoreId, store: &rt::Store) -> Result<RefType> {
         self.slot(id, store)?;
@@ -95,8 +101,7 @@ impl AnyRef {
 
     /// Whether both refer to the same object.
     pub fn same(&self, other: &AnyRef, store: impl AsContext) -> Result<bool> {
-        let store = store.store();
-        Ok(self.0.slot(store.id, &store.rt)? == other.0.slot(store.id, &store.rt)?)
+        self.0.same(&other.0, store)
     }
 
     /// The number of fields of a struct or of elements of an array; `None` for others.
@@ -160,6 +165,11 @@ impl ExternRef {
         self.0.slot(store.id, &store.rt)?;
         let value = store.rt.external(self.0.rooted);
         value.ok_or_else(|| Error::usage("the reference leads to no host value"))
+    }
+
+    /// Whether both refer to the same value, given to the store once.
+    pub fn same(&self, other: &ExternRef, store: impl AsContext) -> Result<bool> {
+        self.0.same(&other.0, store)
     }
 
     /// The same reference as guests see it from inside: `any.convert_extern`.

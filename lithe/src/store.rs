@@ -1,13 +1,13 @@
 //! The state of one guest and what host functions see of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
 use lithe_interp::Interpreter;
 use lithe_runtime as rt;
 
 use crate::{
-    Engine, Error, Extern, Result, StoreLimits,
+    Engine, Error, Extern, HeapStats, Result, SharedMemory, StoreLimits,
     raw::{Handle, StoreId},
 };
 
@@ -68,6 +68,22 @@ impl<T> Store<T> {
         result
     }
 
+    /// Collects garbage now. The store does so by itself when it is time to.
+    pub fn collect_garbage(&mut self) {
+        self.0.rt.collect();
+    }
+
+    /// Figures about the garbage-collected heap.
+    pub fn heap_stats(&self) -> HeapStats {
+        self.0.rt.heap_stats()
+    }
+
+    /// Whether every allocation of a heap object collects garbage, and what is dead is overwritten. For tests: it
+    /// is slow, and makes a reference that is not found show at once.
+    pub fn collect_always(&mut self, always: bool) {
+        self.0.rt.set_stress(always);
+    }
+
     /// Sets what the store may use. Takes effect for what is created afterwards; the size of the value stack
     /// is fixed by the first call.
     pub fn set_limits(&mut self, limits: StoreLimits) {
@@ -111,10 +127,10 @@ impl<T> Store<T> {
 pub struct InterruptHandle(Arc<AtomicU32>);
 
 impl InterruptHandle {
-    /// Makes the guest trap with [`crate::TrapKind::Interrupt`] at its next call or loop iteration. A request
-    /// made while nothing runs stops the next call.
+    /// Makes the guest trap with [`crate::TrapKind::Interrupt`] at its next call or loop iteration, or at once
+    /// when it waits to be notified. A request made while nothing runs stops the next call.
     pub fn interrupt(&self) {
-        self.0.store(1, Ordering::Relaxed);
+        rt::parking::interrupt(&self.0);
     }
 }
 
@@ -141,11 +157,17 @@ impl<T> Caller<'_, T> {
         Some(Extern::from_rt(self.store.id, instance.export(name)?))
     }
 
-    /// The bytes of the calling instance's exported memory `name` together with the embedder's data.
+    /// The bytes of the calling instance's exported memory `name` together with the embedder's data; nothing
+    /// when the memory is shared.
     pub fn memory_and_data(&mut self, name: &str) -> Option<(&mut [u8], &mut T)> {
         let Some(Extern::Memory(memory)) = self.export(name) else { return None };
         let memory = memory.handle.get_mut(self.store.id, &mut self.store.rt).ok()?;
-        Some((memory.bytes_mut(), &mut self.store.data))
+        Some((memory.bytes_mut()?, &mut self.store.data))
+    }
+
+    /// The calling instance's exported memory `name`, when it is shared.
+    pub fn shared_memory(&self, name: &str) -> Option<SharedMemory> {
+        self.export(name)?.memory()?.shared(self).ok()?
     }
 }
 

@@ -4,7 +4,7 @@ use lithe_runtime as rt;
 use lithe_types::{HeapType, RefType, ValType};
 
 use crate::{
-    AnyRef, Error, ExternRef, Func, Result,
+    AnyRef, Error, ExnRef, ExternRef, Func, Result,
     raw::{self, StoreId},
     refs::Ref,
     store::StoreInner,
@@ -29,6 +29,8 @@ pub enum Val {
     ExternRef(Option<ExternRef>),
     /// A reference to a struct, array, `i31` or anything else that is no function; `None` is null.
     AnyRef(Option<AnyRef>),
+    /// A reference to an exception; `None` is null.
+    ExnRef(Option<ExnRef>),
 }
 
 impl Val {
@@ -44,6 +46,7 @@ impl Val {
             ValType::Ref(ty) => match ty.heap {
                 HeapType::Extern | HeapType::NoExtern => Val::ExternRef(None),
                 HeapType::Func | HeapType::NoFunc => Val::FuncRef(None),
+                HeapType::Exn | HeapType::NoExn => Val::ExnRef(None),
                 _ => Val::AnyRef(None),
             },
         })
@@ -51,7 +54,10 @@ impl Val {
 
     /// Whether this is a null reference.
     pub fn is_null(&self) -> bool {
-        matches!(self, Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None))
+        matches!(
+            self,
+            Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None)
+        )
     }
 
     /// The value as one or two slots, when it has type `ty` in this store.
@@ -86,6 +92,9 @@ impl Val {
                 fits(store, value.0.ty(store.id, &store.rt)?, ty)?;
                 [value.0.slot(store.id, &store.rt)?, 0]
             }
+            (Val::ExnRef(Some(value)), ValType::Ref(ty)) if ty.heap == HeapType::Exn => {
+                [value.0.slot(store.id, &store.rt)?, 0]
+            }
             (value, ty) => {
                 return Err(Error::usage(format!(
                     "expected a value of type {ty}, found {value:?}"
@@ -113,6 +122,7 @@ impl Val {
                 let found = Ref::from_slot(id, store, low);
                 match ty.heap {
                     HeapType::Extern | HeapType::NoExtern => Val::ExternRef(found.map(ExternRef)),
+                    HeapType::Exn | HeapType::NoExn => Val::ExnRef(found.map(ExnRef)),
                     _ => Val::AnyRef(found.map(AnyRef)),
                 }
             }

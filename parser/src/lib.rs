@@ -33,7 +33,7 @@ pub use names::Names;
 pub use sections::parse;
 pub use wasmparser::{
     BinaryReader, BlockType, BrTable, Catch, FunctionBody, HeapType as WasmHeapType, Ieee32,
-    Ieee64, MemArg, MemArgTarget, Operator, OperatorsReader, Ordering,
+    Ieee64, MemArg, MemArgTarget, Operator, OperatorsReader, Ordering, TryTable,
 };
 
 pub use convert::{heap_type, ref_type, val_type};

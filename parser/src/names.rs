@@ -22,6 +22,19 @@ impl Module {
         self.read_names(false).module
     }
 
+    /// The name of the tag with this index.
+    pub fn tag_name(&self, index: u32) -> Option<String> {
+        let data = self.custom("name")?;
+        let reader = wasmparser::NameSectionReader::new(wasmparser::BinaryReader::new(data, 0));
+        for name in reader.into_iter().map_while(Result::ok) {
+            if let Name::Tag(map) = name {
+                let mut names = map.into_iter().map_while(Result::ok);
+                return Some(names.find(|naming| naming.index == index)?.name.to_string());
+            }
+        }
+        None
+    }
+
     /// Every name that the name section gives.
     pub fn names(&self) -> Names {
         self.read_names(true)

@@ -16,6 +16,8 @@ use crate::{CodeHeader, CodeSlot, Registry, Shape, Shared, sync::Lock};
 pub struct CodeConfig {
     /// Whether the code counts fuel.
     pub fuel: bool,
+    /// Whether NaN results are canonical.
+    pub deterministic: bool,
     /// Whether operations hold handler addresses (sibling-call dispatch) or numbers (loop dispatch).
     pub threaded: bool,
 }
@@ -29,6 +31,7 @@ pub struct Code {
     types: Box<[u32]>,
     shapes: Box<[Shared<Shape>]>,
     slots: Box<[CodeSlot]>,
+    stub: &'static CodeHeader,
     translations: Lock<Vec<Box<[u64]>>>,
 }
 
@@ -46,19 +49,11 @@ impl Code {
         let module = valid.module();
         let types = registry.register(&module.types, &module.rec_groups)?.into_boxed_slice();
         let shapes = types.iter().map(|id| registry.shape(*id)).collect();
-        let stub = core::ptr::from_ref(stub).cast_mut();
-        let slots = module.bodies.iter().map(|_| CodeSlot(AtomicPtr::new(stub))).collect();
+        let first = core::ptr::from_ref(stub).cast_mut();
+        let slots = module.bodies.iter().map(|_| CodeSlot(AtomicPtr::new(first))).collect();
         let label = label.into();
-        Some(Code {
-            valid,
-            registry,
-            config,
-            label,
-            types,
-            shapes,
-            slots,
-            translations: Lock::default(),
-        })
+        let translations = Lock::default();
+        Some(Code { valid, registry, config, label, types, shapes, slots, stub, translations })
     }
 
     /// The proven module.
@@ -115,12 +110,20 @@ impl Code {
     }
 
     /// Publishes the translation of defined function `func`: a [`CodeHeader`] in the first cell, operations
-    /// in the others. Another thread's earlier translation is as good.
+    /// in the others. Another thread's earlier translation stays, since frames may run in it: what a frame's
+    /// code slot leads to is always what the frame runs. Gives the published one.
     pub fn publish(&self, func: u32, translation: Box<[u64]>) -> *const CodeHeader {
-        let pointer = translation.as_ptr().cast::<CodeHeader>().cast_mut();
-        self.translations.with(|all| all.push(translation));
-        self.slots[func as usize].0.store(pointer, Ordering::Release);
-        pointer
+        let slot = &self.slots[func as usize].0;
+        self.translations.with(|all| {
+            let published = slot.load(Ordering::Acquire);
+            if !core::ptr::eq(published, self.stub) {
+                return published.cast_const();
+            }
+            let pointer = translation.as_ptr().cast::<CodeHeader>();
+            all.push(translation);
+            slot.store(pointer.cast_mut(), Ordering::Release);
+            pointer
+        })
     }
 
     /// Bytes of published translations.

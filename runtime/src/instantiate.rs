@@ -9,7 +9,7 @@ use lithe_parser::{ElementItems, ImportType, SegmentMode};
 use lithe_types::{ExternType, TrapKind};
 
 use crate::{
-    Code, Func, Global, Instance, LimitError, Memory, Registry, Shared, Store, Table,
+    Code, Func, Global, Instance, LimitError, Memory, Registry, Shared, Store, Table, Tag,
     const_expr::Env, layout::Counts, store::slots,
 };
 
@@ -24,6 +24,8 @@ pub enum Extern {
     Memory(NonNull<Memory>),
     /// A global.
     Global(NonNull<Global>),
+    /// A tag.
+    Tag(NonNull<Tag>),
 }
 
 /// An import whose type does not fit.
@@ -83,6 +85,7 @@ impl Extern {
                     ExternType::Memory(ty)
                 }
                 Extern::Global(global) => ExternType::Global(global.as_ref().ty),
+                Extern::Tag(tag) => ExternType::Tag((*tag.as_ref().signature).clone()),
             }
         }
     }
@@ -145,6 +148,9 @@ impl Code {
                             false => registry.matches(have.value, want_value),
                         }
                 }
+                (ImportType::Tag(ty), Extern::Tag(tag)) => {
+                    tag.as_ref().ty == self.types()[ty as usize]
+                }
                 _ => false,
             }
         }
@@ -190,6 +196,7 @@ impl Store {
                 Extern::Table(table) => lists.tables.push(table.as_ptr()),
                 Extern::Memory(memory) => lists.memories.push(memory.as_ptr()),
                 Extern::Global(global) => lists.globals.push(global.as_ptr()),
+                Extern::Tag(tag) => lists.tags.push(tag.as_ptr()),
             }
         }
         for ty in &module.memories[module.imported_memories as usize..] {
@@ -239,6 +246,7 @@ impl Store {
             funcs: ptr::null(),
             tables: ptr::null(),
             memories: ptr::null(),
+            tags: ptr::null(),
             codes: code.slots().as_ptr(),
             types: code.types().as_ptr(),
             elements: module.elements.iter().map(|_| Box::default()).collect(),
@@ -268,17 +276,32 @@ impl Store {
         // SAFETY: offsets within the array just made.
         lists.funcs.extend((0..own.len()).map(|i| unsafe { own.cast::<Func>().as_ptr().add(i) }));
 
+        let own = module.tags[module.imported_tags as usize..].iter().enumerate();
+        let own: Box<[Tag]> = own
+            .map(|(i, ty)| Tag {
+                instance: instance.as_ptr(),
+                index: module.imported_tags + i as u32,
+                ty: code.types()[*ty as usize],
+                signature: signatures[*ty as usize].clone(),
+            })
+            .collect();
+        let own = self.tags.add(own);
+        // SAFETY: offsets within the array just made.
+        lists.tags.extend((0..own.len()).map(|i| unsafe { own.cast::<Tag>().as_ptr().add(i) }));
+
         // SAFETY: the instance was just made; nothing else refers to it yet.
         let fields = unsafe { &mut *instance.as_ptr() };
         fields.funcs = self.keep(&lists.funcs);
         fields.globals = self.keep(&lists.globals);
         fields.tables = self.keep(&lists.tables);
         fields.memories = self.keep(&lists.memories);
+        fields.tags = self.keep(&lists.tags);
         fields.counts = Counts {
             funcs: lists.funcs.len() as u32,
             globals: lists.globals.len() as u32,
             tables: lists.tables.len() as u32,
             memories: lists.memories.len() as u32,
+            tags: lists.tags.len() as u32,
         };
         instance
     }
@@ -350,10 +373,11 @@ impl Store {
                 let pointer: *mut Memory = lists.memories[*index as usize];
                 // SAFETY: memories live as long as the store; no other reference to this one exists.
                 let memory = unsafe { &mut *pointer };
-                let target = range(offset, bytes.len(), memory.len)
-                    .and_then(|range| memory.bytes_mut().get_mut(range))
-                    .ok_or(InstantiateError::Trap(TrapKind::MemoryOutOfBounds))?;
-                target.copy_from_slice(bytes);
+                let written =
+                    usize::try_from(offset).is_ok_and(|offset| memory.write(offset, bytes).is_ok());
+                if !written {
+                    return Err(InstantiateError::Trap(TrapKind::MemoryOutOfBounds));
+                }
                 // SAFETY: the instance lives as long as the store; no reference to its list exists.
                 unsafe { (&mut (*instance).dropped_data)[i] = true };
             }
@@ -382,6 +406,7 @@ struct Lists {
     globals: Vec<*mut Global>,
     tables: Vec<*mut Table>,
     memories: Vec<*mut Memory>,
+    tags: Vec<*mut Tag>,
 }
 
 impl Instance {
@@ -411,6 +436,9 @@ impl Instance {
                 }
                 ExternKind::Global if index < counts.globals => {
                     Extern::Global(NonNull::new(*self.globals.add(at))?)
+                }
+                ExternKind::Tag if index < counts.tags => {
+                    Extern::Tag(NonNull::new(*self.tags.add(at))?)
                 }
                 _ => return None,
             })

@@ -49,6 +49,8 @@ pub struct Instance {
     pub tables: *const *mut Table,
     /// All memories, imported ones first.
     pub memories: *const *mut Memory,
+    /// All tags, imported ones first.
+    pub tags: *const *mut Tag,
     /// Translations of the defined functions.
     pub codes: *const CodeSlot,
     /// Canonical type ids by type index.
@@ -59,7 +61,7 @@ pub struct Instance {
     pub dropped_data: Box<[bool]>,
     /// The module.
     pub code: Shared<Code>,
-    /// How many globals, functions, tables and memories the pointers above lead to.
+    /// How many globals, functions, tables, memories and tags the pointers above lead to.
     pub counts: Counts,
 }
 
@@ -74,6 +76,8 @@ pub struct Counts {
     pub tables: u32,
     /// Memories.
     pub memories: u32,
+    /// Tags.
+    pub tags: u32,
 }
 
 /// A function: one of an instance, or one of the host. A `funcref` slot holds its address, 0 is null.
@@ -103,9 +107,12 @@ pub struct CodeSlot(pub AtomicPtr<CodeHeader>);
 #[repr(C)]
 pub struct CodeHeader {
     /// Slots that must be free from `sp` on, including outgoing arguments.
-    pub frame_slots: u32,
+    pub frame_slots: u16,
     /// Slots from `sp` on that are zero when the function starts.
-    pub zero_slots: u32,
+    pub zero_slots: u16,
+    /// Where the function's table of exception handlers begins, in cells from the first operation; 0 when it has
+    /// none. The table is in the engine's encoding.
+    pub handlers: u32,
     /// The operations, in the engine's encoding.
     pub ops: [u64; 0],
 }
@@ -115,7 +122,7 @@ pub struct CodeHeader {
 pub struct Memory {
     /// First byte. Dangling when `len` is 0.
     pub base: *mut u8,
-    /// Size in bytes.
+    /// Size in bytes; of a shared memory a size that it once had, see [`Memory::refresh`].
     pub len: usize,
     /// The type, with the minimum as declared.
     pub ty: MemoryType,
@@ -147,6 +154,19 @@ pub struct Global {
     pub value: [u64; 2],
     /// The type, with canonical type ids.
     pub ty: GlobalType,
+}
+
+/// A tag: what an exception is thrown with and caught by. Two tags are the same when their addresses are.
+#[repr(C)]
+pub struct Tag {
+    /// The instance that defines it; null for a tag of the host.
+    pub instance: *mut Instance,
+    /// The tag's index in its module.
+    pub index: u32,
+    /// Canonical type id.
+    pub ty: u32,
+    /// The types of the payload are the parameters of this type, which has no results.
+    pub signature: Shared<FuncType>,
 }
 
 /// The state of execution of a store. An engine that stops leaves everything here that continuing needs.
@@ -182,4 +202,6 @@ pub struct Vm {
     pub entries: u32,
     /// How often `memory.grow` was refused by the store's limit.
     pub refused_grows: u32,
+    /// The exception that a stopped engine is throwing, as a slot.
+    pub exception: u64,
 }

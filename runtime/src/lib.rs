@@ -6,7 +6,7 @@
 //!                             ^ engines run on `layout`, through raw pointers that live as long as the store
 //! ```
 //!
-//! Engines and the embedding API call it. Invariant: a record (instance, function, table, memory, global)
+//! Engines and the embedding API call it. Invariant: a record (instance, function, table, memory, global, tag)
 //! has a fixed address and lives until its store is dropped, so a pointer held by another record or by a
 //! slot of a frame is valid whenever the store is.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -16,6 +16,7 @@ extern crate alloc;
 mod arena;
 mod code;
 mod const_expr;
+mod exception;
 mod gc;
 mod handles;
 mod instantiate;
@@ -23,8 +24,12 @@ pub mod layout;
 mod limits;
 mod memory;
 pub mod objects;
+#[cfg(feature = "std")]
+pub mod parking;
+pub mod racy;
 mod registry;
 mod shape;
+mod shared;
 mod store;
 mod sync;
 mod table;
@@ -33,11 +38,12 @@ pub use code::{Code, CodeConfig};
 pub use gc::{HeapError, HeapStats, HeapView};
 pub use handles::Rooted;
 pub use instantiate::{Extern, InstantiateError, Mismatch};
-pub use layout::{CodeHeader, CodeSlot, Func, Global, Instance, Memory, Table, Vm};
+pub use layout::{CodeHeader, CodeSlot, Func, Global, Instance, Memory, Table, Tag, Vm};
 pub use limits::{LimitError, StoreLimits};
 pub use memory::OutOfBounds;
 pub use objects::{I31_MASK, Object};
 pub use registry::Registry;
 pub use shape::{Field, HEADER_BYTES, Repr, Shape, ShapeKind};
+pub use shared::SharedMemory;
 pub use store::Store;
 pub use sync::Shared;

@@ -1,12 +1,13 @@
 //! Linear memories (Core specification, section 4.2.8). With `std` a memory is a reservation of address
 //! space that never moves; where the kernel refuses one, or without `std`, it is a buffer that may move when
-//! it grows. Invariant: `base..base + len` is readable and writable, and new bytes are zero.
+//! it grows. The record of a shared memory refers to bytes that it does not own. Invariant: `base..base + len`
+//! is readable and writable, and new bytes are zero.
 
 use core::ptr::NonNull;
 
 use lithe_types::MemoryType;
 
-use crate::{LimitError, Memory, StoreLimits};
+use crate::{LimitError, Memory, Shared, SharedMemory, StoreLimits};
 
 /// An access to a memory from the host that is not within its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,11 +33,52 @@ pub(crate) enum Backing {
     Reserved { reserved: usize, committed: usize },
     /// A buffer on the heap.
     Heap(alloc::vec::Vec<u8>),
+    /// Elsewhere: a shared memory. The record's `len` is a size that it once had.
+    Shared(Shared<SharedMemory>),
 }
 
 impl Memory {
     /// A zeroed memory of its minimum size.
     pub(crate) fn new(ty: MemoryType, limits: &StoreLimits) -> Result<Memory, LimitError> {
+        if ty.shared {
+            return Memory::refer(Shared::new(SharedMemory::new(ty, limits)?), limits);
+        }
+        let mut memory = Memory::empty(ty, limits)?;
+        let min = memory.len;
+        memory.reserve(min);
+        memory.begin(min)
+    }
+
+    /// A record of a shared memory.
+    pub(crate) fn refer(
+        shared: Shared<SharedMemory>,
+        limits: &StoreLimits,
+    ) -> Result<Memory, LimitError> {
+        let (len, cap) = (shared.size(), limits.memory_bytes);
+        if len > cap {
+            return Err(LimitError::size("a memory", len as u128, cap as u128, "bytes"));
+        }
+        Ok(Memory {
+            base: shared.base(),
+            len,
+            ty: shared.ty(),
+            max_len: shared.max_len().min(cap),
+            backing: Backing::Shared(shared),
+        })
+    }
+
+    /// A memory that will not move when it grows, for the bytes of a shared one.
+    pub(crate) fn fixed(ty: MemoryType, limits: &StoreLimits) -> Result<Memory, LimitError> {
+        let mut memory = Memory::empty(ty, limits)?;
+        let min = memory.len;
+        if !memory.reserve_all(min) {
+            return Err(LimitError::no_memory("a memory", min));
+        }
+        memory.begin(min)
+    }
+
+    /// A memory without bytes whose `len` is the minimum that it shall have.
+    fn empty(ty: MemoryType, limits: &StoreLimits) -> Result<Memory, LimitError> {
         let bytes = |pages: u64| u128::from(pages) << ty.page_log2;
         let cap = limits.memory_bytes.min(isize::MAX as usize) as u128;
         let min = bytes(ty.limits.min);
@@ -47,51 +89,135 @@ impl Memory {
         let address_space =
             if ty.is64 { u128::from(u64::MAX) } else { bytes(u32::MAX.into()).min(1 << 32) };
         let max = ty.limits.max.map_or(address_space, bytes).min(address_space).min(cap);
-        let mut memory = Memory {
+        Ok(Memory {
             base: NonNull::dangling().as_ptr(),
-            len: 0,
+            len: min as usize,
             ty,
             max_len: max as usize,
             backing: Backing::Heap(alloc::vec::Vec::new()),
-        };
-        memory.reserve(min as usize);
-        match memory.resize(min as usize) {
-            true => Ok(memory),
-            false => Err(LimitError::no_memory("a memory", min as usize)),
+        })
+    }
+
+    /// Makes the first `min` bytes accessible.
+    fn begin(mut self, min: usize) -> Result<Memory, LimitError> {
+        self.len = 0;
+        match self.resize(min) {
+            true => Ok(self),
+            false => Err(LimitError::no_memory("a memory", min)),
         }
+    }
+
+    /// The shared memory that this record refers to.
+    pub fn shared(&self) -> Option<&Shared<SharedMemory>> {
+        match &self.backing {
+            Backing::Shared(shared) => Some(shared),
+            _ => None,
+        }
+    }
+
+    /// Size in bytes. That of a shared memory may have changed since `len` was set.
+    pub fn size(&self) -> usize {
+        self.shared().map_or(self.len, |shared| shared.size())
     }
 
     /// Size in pages.
     pub fn pages(&self) -> u64 {
-        (self.len as u64) >> self.ty.page_log2
+        (self.size() as u64) >> self.ty.page_log2
+    }
+
+    /// Sets `len` to the size.
+    pub fn refresh(&mut self) {
+        self.len = self.size();
     }
 
     /// Grows by `delta` pages and gives the old size in pages, or `None` when that is refused.
     pub fn grow(&mut self, delta: u64) -> Option<u64> {
+        if let Backing::Shared(shared) = &self.backing {
+            let old = shared.grow(delta, self.max_len);
+            self.refresh();
+            return old;
+        }
         let old = self.pages();
         let new = old.checked_add(delta)?;
         let len = usize::try_from(new).ok()?.checked_mul(1 << self.ty.page_log2)?;
         (len <= self.max_len && self.resize(len)).then_some(old)
     }
 
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
+    /// The bytes; `None` when the memory is shared.
+    pub fn bytes(&self) -> Option<&[u8]> {
         // SAFETY: `base..base + len` is accessible (module invariant), and `&self` excludes writers: guest
-        // code only runs while its store is borrowed mutably.
-        unsafe { core::slice::from_raw_parts(self.base, self.len) }
+        // code only runs while its store is borrowed mutably, and other threads only reach shared memories.
+        let bytes = || unsafe { core::slice::from_raw_parts(self.base, self.len) };
+        self.shared().is_none().then(bytes)
     }
 
-    /// The bytes, writable.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`, with `&mut self`.
-        unsafe { core::slice::from_raw_parts_mut(self.base, self.len) }
+    /// The bytes, writable; `None` when the memory is shared.
+    pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+        match self.shared() {
+            // SAFETY: as in `bytes`, with `&mut self`.
+            None => Some(unsafe { core::slice::from_raw_parts_mut(self.base, self.len) }),
+            Some(_) => None,
+        }
+    }
+
+    /// Copies bytes from `offset` on into `buffer`.
+    pub fn read(&self, offset: usize, buffer: &mut [u8]) -> Result<(), OutOfBounds> {
+        if let Some(shared) = self.shared() {
+            return shared.read(offset, buffer);
+        }
+        let end = offset.checked_add(buffer.len()).ok_or(OutOfBounds)?;
+        let source = self.bytes().and_then(|bytes| bytes.get(offset..end));
+        buffer.copy_from_slice(source.ok_or(OutOfBounds)?);
+        Ok(())
+    }
+
+    /// Copies `bytes` to `offset`.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), OutOfBounds> {
+        if let Some(shared) = self.shared() {
+            return shared.write(offset, bytes);
+        }
+        let end = offset.checked_add(bytes.len()).ok_or(OutOfBounds)?;
+        let target = self.bytes_mut().and_then(|memory| memory.get_mut(offset..end));
+        target.ok_or(OutOfBounds)?.copy_from_slice(bytes);
+        Ok(())
     }
 
     #[cfg(feature = "std")]
     fn reserve(&mut self, min: usize) {
+        self.reserve_one_of(&[self.max_len.min(RESERVATION).max(min), min]);
+    }
+
+    /// Reserves the maximum, or else what there is, and lowers the maximum to that. Whether there is enough
+    /// for `min` bytes.
+    #[cfg(feature = "std")]
+    fn reserve_all(&mut self, min: usize) -> bool {
+        let max = self.max_len;
+        self.reserve_one_of(&[max, max.min(RESERVATION).max(min), min]);
+        self.max_len = match self.backing {
+            Backing::Reserved { reserved, .. } => max.min(reserved),
+            _ => 0,
+        };
+        self.max_len >= min
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn reserve_all(&mut self, min: usize) -> bool {
+        let Backing::Heap(bytes) = &mut self.backing else { return false };
+        for size in [self.max_len, min] {
+            if bytes.try_reserve_exact(size).is_ok() {
+                self.max_len = size;
+                self.base = bytes.as_mut_ptr();
+                return true;
+            }
+        }
+        false
+    }
+
+    #[cfg(feature = "std")]
+    fn reserve_one_of(&mut self, sizes: &[usize]) {
         use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
         let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
-        for reserved in [self.max_len.min(RESERVATION).max(min), min] {
+        for &reserved in sizes {
             if reserved == 0 {
                 return;
             }
@@ -134,6 +260,7 @@ impl Memory {
                     self.base = bytes.as_mut_ptr();
                 }
             }
+            Backing::Shared(_) => return false,
         }
         self.len = len;
         true

@@ -5,11 +5,12 @@
 use alloc::boxed::Box;
 use core::any::Any;
 
+use lithe_parser::ElementItems;
 use lithe_types::TrapKind;
 
 use crate::{
-    HEADER_BYTES, HeapError, Repr, Shape, ShapeKind, Store, Vm,
-    gc::{EXN, EXTERN, Marker},
+    HEADER_BYTES, HeapError, HeapStats, HeapView, Repr, Shape, ShapeKind, Store, Vm,
+    gc::{EXN, EXTERN, Heap, Marker},
     handles::Rooted,
     layout::Instance,
 };
@@ -28,6 +29,9 @@ impl From<HeapError> for TrapKind {
         }
     }
 }
+
+/// Shows a marker all references that keep objects alive.
+type Roots<'a> = &'a mut dyn FnMut(&mut Marker<'_>);
 
 /// What a reference to an object leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,9 +87,42 @@ impl Store {
     /// # Safety
     /// `top` is null or lies within the value stack.
     pub unsafe fn make_room(&mut self, bytes: u64, top: *const u64) -> Result<(), HeapError> {
-        let Store {
-            vm, heap, shapes, limits, instances, globals, tables, handles, pending, ..
-        } = self;
+        let limit = self.limits.heap_bytes;
+        let make =
+            |heap: &mut Heap, view: &mut HeapView, shapes: &[*const Shape], roots: Roots<'_>| {
+                heap.make_room(view, bytes, limit, shapes, roots)
+            };
+        // SAFETY: as the caller promises.
+        unsafe { self.with_roots(top, make) }
+    }
+
+    /// Collects now what nothing refers to.
+    pub fn collect(&mut self) {
+        let top = self.vm().sp;
+        // SAFETY: between activations and at host calls `sp` is the first free slot of the value stack.
+        unsafe { self.with_roots(top, Heap::collect) }
+    }
+
+    /// Whether every allocation collects, and what is dead is overwritten. For tests.
+    pub fn set_stress(&mut self, stress: bool) {
+        self.heap.set_stress(stress);
+    }
+
+    /// Figures about the heap.
+    pub fn heap_stats(&self) -> HeapStats {
+        self.heap.stats(&self.vm().heap)
+    }
+
+    /// Runs `f` on the heap with a function that shows all roots.
+    ///
+    /// # Safety
+    /// `top` is null or lies within the value stack.
+    unsafe fn with_roots<R>(
+        &mut self,
+        top: *const u64,
+        f: impl FnOnce(&mut Heap, &mut HeapView, &[*const Shape], Roots<'_>) -> R,
+    ) -> R {
+        let Store { vm, heap, shapes, instances, globals, tables, handles, pending, .. } = self;
         // SAFETY: the state of execution lives as long as the store, which is borrowed mutably.
         let vm = unsafe { vm.as_mut() };
         let (base, view) = (vm.stack_base.cast_const(), &mut vm.heap);
@@ -112,17 +149,17 @@ impl Store {
                 for instance in instances.iter() {
                     let instance: &Instance = instance.as_ref();
                     let segments = instance.elements.iter().zip(&instance.code.module().elements);
-                    for (slots, _) in segments.filter(|(_, segment)| {
-                        matches!(segment.items, lithe_parser::ElementItems::Exprs(_))
-                    }) {
-                        slots.iter().for_each(|slot| marker.maybe(*slot));
+                    for (slots, segment) in segments {
+                        if let ElementItems::Exprs(_) = segment.items {
+                            slots.iter().for_each(|slot| marker.maybe(*slot));
+                        }
                     }
                 }
             }
             handles.get_mut().slots().for_each(|slot| marker.reference(slot));
             pending.iter().for_each(|slot| marker.maybe(*slot));
         };
-        heap.make_room(view, bytes, limits.heap_bytes, shapes, &mut roots)
+        f(heap, view, shapes, &mut roots)
     }
 
     /// Allocates an object of `bytes` bytes (a multiple of 8) with this header; every other byte is zero.

@@ -13,8 +13,8 @@ use core::{
 use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
 
 use crate::{
-    Func, Global, HeapView, Instance, LimitError, Memory, Registry, Shape, Shared, StoreLimits,
-    Table, Vm, arena::Arena, gc::Heap, handles::Handles, sync::Lock,
+    Func, Global, HeapView, Instance, LimitError, Memory, Registry, Shape, Shared, SharedMemory,
+    StoreLimits, Table, Tag, Vm, arena::Arena, gc::Heap, handles::Handles, sync::Lock,
 };
 
 /// A collection of instances and the entities they share.
@@ -28,6 +28,7 @@ pub struct Store {
     pub(crate) tables: Arena<Table>,
     pub(crate) memories: Arena<Memory>,
     pub(crate) globals: Arena<[Global]>,
+    pub(crate) tags: Arena<[Tag]>,
     pub(crate) pointers: Arena<dyn Any>,
     pub(crate) heap: Heap,
     pub(crate) shapes: Vec<*const Shape>,
@@ -59,6 +60,7 @@ impl Store {
             accumulators: (0, 0.0, 0.0),
             entries: 0,
             refused_grows: 0,
+            exception: 0,
         };
         Store {
             vm: NonNull::from(Box::leak(Box::new(vm))),
@@ -69,6 +71,7 @@ impl Store {
             tables: Arena::new(),
             memories: Arena::new(),
             globals: Arena::new(),
+            tags: Arena::new(),
             pointers: Arena::new(),
             heap: Heap::new(),
             shapes: Vec::new(),
@@ -143,6 +146,24 @@ impl Store {
         Ok(self.memories.add(Box::new(Memory::new(ty, &self.limits)?)))
     }
 
+    /// A record of a shared memory; the same one each time.
+    pub fn refer_memory(
+        &mut self,
+        shared: &Shared<SharedMemory>,
+    ) -> Result<NonNull<Memory>, LimitError> {
+        // SAFETY: memories live as long as the store, and nothing runs while it is borrowed.
+        let refers = |memory: &NonNull<Memory>| unsafe {
+            memory.as_ref().shared().is_some_and(|other| Shared::ptr_eq(other, shared))
+        };
+        if let Some(known) = self.memories.iter().find(refers) {
+            return Ok(known);
+        }
+        if self.memories.len() >= self.limits.memories {
+            return Err(LimitError::count("memories", self.limits.memories));
+        }
+        Ok(self.memories.add(Box::new(Memory::refer(shared.clone(), &self.limits)?)))
+    }
+
     /// A table that belongs to no instance.
     pub fn add_table(&mut self, ty: TableType, init: u64) -> Result<NonNull<Table>, LimitError> {
         if self.tables.len() >= self.limits.tables {
@@ -157,10 +178,16 @@ impl Store {
         self.globals.add(Box::new([Global { value, ty }])).cast()
     }
 
+    /// A tag that belongs to no instance, of the function type with canonical id `ty`.
+    pub fn add_tag(&mut self, ty: u32) -> NonNull<Tag> {
+        let signature = self.registry.signature(ty);
+        self.tags.add(Box::new([Tag { instance: ptr::null_mut(), index: 0, ty, signature }])).cast()
+    }
+
     /// The largest size in bytes that all memories have together; memories never shrink.
     pub fn memory_bytes(&self) -> usize {
         // SAFETY: memories live as long as the store, and nothing runs while it is borrowed.
-        self.memories.iter().map(|memory| unsafe { memory.as_ref().len }).sum()
+        self.memories.iter().map(|memory| unsafe { memory.as_ref().size() }).sum()
     }
 }
 

@@ -14,7 +14,8 @@ use crate::{Failure, Known, Options, Report, run_file};
 const DIRECTORY_DEPTH: u32 = 32;
 
 /// Runs scripts, and all scripts in directories, on each engine. Writes a line for each failure and, as the
-/// last line, the counts `N passed, N failed, N skipped, N known`. Whether nothing failed.
+/// last line, the counts `N passed, N failed, N skipped, N known`. Whether nothing failed. `known` is a list of
+/// known failures; without one it is that of the official testsuite.
 pub fn wast_command(
     engines: &[Dispatch],
     paths: &[PathBuf],
@@ -41,7 +42,7 @@ fn run_all(
         Ok(())
     };
     let alone = |failure| Report { failed: vec![failure], ..Report::default() };
-    let known = match known.map_or(Ok(Known::default()), Known::read) {
+    let known = match known.map_or_else(Known::official, Known::read) {
         Ok(known) => known,
         Err(failure) => return add(alone(failure), ""),
     };
@@ -54,10 +55,10 @@ fn run_all(
             }
         };
         for file in files {
-            let text = match fs::read_to_string(&file) {
+            let text = match wast_text(&file) {
                 Ok(text) => text,
-                Err(error) => {
-                    add(alone(unreadable(&file, &error)), "")?;
+                Err(failure) => {
+                    add(alone(failure), "")?;
                     continue;
                 }
             };
@@ -83,6 +84,11 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
         sentence: format!("it cannot be read: {error}"),
         dependents: 0,
     }
+}
+
+/// The text of a script.
+pub fn wast_text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| unreadable(path, &error))
 }
 
 /// The scripts that `path` stands for: the file itself, or all files `*.wast` in the directory and those

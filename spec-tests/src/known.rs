@@ -23,6 +23,11 @@ struct Entry {
 }
 
 impl Known {
+    /// The known failures of the official testsuite, each with its reason.
+    pub fn official() -> Result<Known, Failure> {
+        Known::parse("known.txt", include_str!("../known.txt"))
+    }
+
     /// Reads a list from a file.
     pub fn read(path: &Path) -> Result<Known, Failure> {
         let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;

@@ -7,6 +7,7 @@
 //! script    the directives of one file, in order
 //! deadline  an end for guests that never return
 //! value     arguments, and patterns of results
+//! thread    threads that a script starts, each with a store of its own
 //! spectest  the host module that scripts import
 //! known     failures with a reason, kept in a file
 //! report    the counts
@@ -31,9 +32,10 @@ mod known;
 mod report;
 mod script;
 mod spectest;
+mod thread;
 mod value;
 
-pub use command::{wast_command, wast_files};
+pub use command::{wast_command, wast_files, wast_text};
 pub use known::Known;
 pub use report::{Failure, Report};
 pub use script::{Options, run_file};

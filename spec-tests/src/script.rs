@@ -1,4 +1,4 @@
-//! The directives of one script, run in order in one store. Invariant: a directive that fails never stops
+//! The directives of one script, run in order in one store; those of a thread in another one. Invariant: a directive that fails never stops
 //! the ones after it, and a module that did not load is reported once, with the number of directives that
 //! would have needed it.
 
@@ -16,6 +16,7 @@ use wast::parser::{self, ParseBuffer};
 use wast::token::{Id, Span};
 use wast::{QuoteWat, QuoteWatTest, Wast, WastDirective, WastExecute, WastInvoke, Wat};
 
+use crate::thread::{self, Given, Threads};
 use crate::{Failure, Known, Report, deadline::Deadline, spectest, value};
 
 /// How a script is run.
@@ -30,6 +31,10 @@ pub struct Options {
     pub time: Duration,
     /// The failures that are known.
     pub known: Known,
+    /// Whether every allocation of a heap object collects garbage.
+    pub stress: bool,
+    /// Whether NaN results are canonical.
+    pub deterministic: bool,
 }
 
 /// The default of [`Options::time`]: far more than any script of the official suite takes, on a slow and
@@ -43,6 +48,8 @@ impl Default for Options {
             features: Features::WASM3.union(Engine::SUPPORTED),
             time: TIME,
             known: Known::default(),
+            stress: false,
+            deterministic: false,
         }
     }
 }
@@ -80,29 +87,66 @@ fn run(
     };
     let buffer = buffer(text).map_err(unreadable)?;
     let directives = parser::parse::<Wast<'_>>(&buffer).map_err(unreadable)?.directives;
-    let unprepared = |error| (None, format!("the spectest module cannot be made: {error}"));
-    let mut script = Script::new(options).map_err(unprepared)?;
-    let _deadline = Deadline::new(options.time, script.store.interrupt_handle())
-        .map_err(|error| (None, format!("the deadline has no thread: {error}")))?;
-    for mut directive in directives {
+    std::thread::scope(|scope| {
+        let context = Context { path, text, options, scope };
+        context.run(directives, HashMap::new(), report).map_err(|sentence| (None, sentence))
+    })
+}
+
+/// What a script and its threads have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'scope, 'env> {
+    path: &'env str,
+    text: &'env str,
+    options: &'env Options,
+    pub scope: &'scope std::thread::Scope<'scope, 'env>,
+}
+
+impl<'scope, 'env: 'scope> Context<'scope, 'env> {
+    /// Runs directives in a store of their own. `given` are shared memories of another thread.
+    pub(crate) fn run(
+        self,
+        directives: Vec<WastDirective<'env>>,
+        given: Given,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let mut script = Script::new(self, given)
+            .map_err(|error| format!("the spectest module cannot be made: {error}"))?;
+        let _deadline = Deadline::new(self.options.time, script.store.interrupt_handle())
+            .map_err(|error| format!("the deadline has no thread: {error}"))?;
+        for directive in directives {
+            self.step(&mut script, directive, report);
+        }
+        *report += script.threads.join_all();
+        Ok(())
+    }
+
+    /// Runs one directive and counts it.
+    fn step(
+        self,
+        script: &mut Script<'scope, 'env>,
+        mut directive: WastDirective<'env>,
+        report: &mut Report,
+    ) {
         let span = directive.span();
         let run = catch_unwind(AssertUnwindSafe(|| script.directive(&mut directive)));
         let result =
             run.unwrap_or_else(|panic| fail(format!("Lithe panicked: {}", words(&*panic))));
+        *report += std::mem::take(&mut script.threads.joined);
         let failure = |sentence| Failure {
-            file: path.into(),
-            line: line_of(span, text),
+            file: self.path.into(),
+            line: line_of(span, self.text),
             sentence,
             dependents: 0,
         };
         let root = match result {
             Ok(()) => {
                 report.passed += 1;
-                continue;
+                return;
             }
             Err(Stop::Skip(why)) => {
                 report.skipped.push(failure(why.into()));
-                continue;
+                return;
             }
             Err(Stop::Fail(sentence)) => {
                 report.failed.push(failure(sentence));
@@ -115,7 +159,13 @@ fn run(
         };
         script.broken(&directive, root);
     }
-    Ok(())
+
+    /// The report of a script of which nothing could be run.
+    pub(crate) fn failed(self, span: Span, sentence: String) -> Report {
+        let line = line_of(span, self.text);
+        let failure = Failure { file: self.path.into(), line, sentence, dependents: 0 };
+        Report { failed: vec![failure], ..Report::default() }
+    }
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {
@@ -167,7 +217,10 @@ impl Externs {
 }
 
 /// The state of a script. The key `None` stands for the most recent definition or instance.
-struct Script {
+struct Script<'scope, 'env> {
+    context: Context<'scope, 'env>,
+    given: Given,
+    threads: Threads<'scope>,
     features: Features,
     engine: Engine,
     store: Store<()>,
@@ -207,15 +260,23 @@ fn define<T: Clone>(
     names.insert(None, it);
 }
 
-impl Script {
-    fn new(options: &Options) -> Result<Script, Error> {
-        let config = Config::new().features(options.features).dispatch(options.dispatch);
+impl<'scope, 'env: 'scope> Script<'scope, 'env> {
+    fn new(context: Context<'scope, 'env>, given: Given) -> Result<Self, Error> {
+        let options = context.options;
+        let config = Config::new()
+            .features(options.features)
+            .dispatch(options.dispatch)
+            .deterministic(options.deterministic);
         let engine = Engine::new(&config);
         let mut store = Store::new(&engine, ());
+        store.collect_always(options.stress);
         let mut linker = Linker::new(&engine);
         linker.allow_shadowing(true);
         spectest::define(&mut linker, &mut store)?;
         Ok(Script {
+            context,
+            given,
+            threads: Threads::default(),
             features: options.features,
             engine,
             store,
@@ -227,7 +288,7 @@ impl Script {
         })
     }
 
-    fn directive(&mut self, directive: &mut WastDirective<'_>) -> Result<(), Stop> {
+    fn directive(&mut self, directive: &mut WastDirective<'env>) -> Result<(), Stop> {
         match directive {
             WastDirective::Module(module) => {
                 let id = module.name();
@@ -238,6 +299,16 @@ impl Script {
             WastDirective::ModuleInstance { instance, module, .. } => {
                 let module = find(&self.modules, *module, "module definition")?;
                 self.instantiate_as(*instance, &module)
+            }
+            WastDirective::Register { name, module: Some(id), .. }
+                if self.given.contains_key(id.name()) =>
+            {
+                for (field, memory) in &self.given[id.name()] {
+                    self.linker
+                        .define_shared(name, field, memory)
+                        .map_err(|error| format!("the memory cannot be registered: {error}"))?;
+                }
+                Ok(())
             }
             WastDirective::Register { name, module, .. } => {
                 let instance = find(&self.instances, *module, "instance")?;
@@ -269,14 +340,24 @@ impl Script {
                 self.refuse_to_link(module, message)
             }
             WastDirective::AssertException { exec, .. } => {
-                self.execute(exec)?.ok();
-                fail("assert_exception: exceptions are not supported")
+                let outcome = self.execute(exec)?;
+                self.expect_exception(outcome)
             }
             WastDirective::AssertSuspension { .. } => {
                 fail("assert_suspension: stack switching is not supported")
             }
-            WastDirective::Thread(_) => fail("thread: threads are not supported"),
-            WastDirective::Wait { .. } => fail("wait: threads are not supported"),
+            WastDirective::Thread(thread) => {
+                let given = match thread.shared_module {
+                    None => HashMap::new(),
+                    Some(id) => {
+                        let instance = find(&self.instances, Some(id), "instance")?;
+                        let memories = thread::shared_memories(instance, &self.store)?;
+                        HashMap::from([(id.name().into(), memories)])
+                    }
+                };
+                Ok(self.threads.spawn(thread, self.context, given)?)
+            }
+            WastDirective::Wait { thread, .. } => Ok(self.threads.join(thread.name())?),
             WastDirective::AssertMalformedCustom { .. }
             | WastDirective::AssertInvalidCustom { .. } => {
                 Err(Stop::Skip("Lithe does not check custom sections"))
@@ -382,6 +463,17 @@ impl Script {
             Some(text) if text.starts_with(expected) || expected.starts_with(text) => Ok(()),
             Some(text) => fail(format!("expected the trap `{expected}`, found the trap `{text}`")),
             None => fail(format!("expected the trap `{expected}`, found the error: {error}")),
+        }
+    }
+
+    fn expect_exception(&self, outcome: Result<Vec<Val>, Error>) -> Result<(), Stop> {
+        match outcome {
+            Ok(found) => {
+                let found = value::list(&found, &self.store);
+                fail(format!("expected an exception, but {found} was returned"))
+            }
+            Err(error) if error.kind() == ErrorKind::Exception => Ok(()),
+            Err(error) => fail(format!("expected an exception, found the error: {error}")),
         }
     }
 

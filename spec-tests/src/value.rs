@@ -49,6 +49,9 @@ fn null(heap: &HeapType<'_>) -> Result<Val, String> {
         HeapType::Abstract {
             ty: AbstractHeapType::Extern | AbstractHeapType::NoExtern, ..
         } => Ok(Val::ExternRef(None)),
+        HeapType::Abstract { ty: AbstractHeapType::Exn | AbstractHeapType::NoExn, .. } => {
+            Ok(Val::ExnRef(None))
+        }
         other => Err(format!("null references of type {other:?} are not supported")),
     }
 }
@@ -114,6 +117,9 @@ fn matches(value: &Val, pattern: &WastRetCore<'_>, store: &Store<()>) -> bool {
             Ok(Kind::Array(_)) => matches!(pattern, WastRetCore::RefEq | WastRetCore::RefArray),
             _ => false,
         },
+        (Val::ExnRef(None), WastRetCore::RefNull(Some(heap))) => {
+            matches!(null(heap), Ok(Val::ExnRef(_)))
+        }
         (Val::FuncRef(Some(_)), WastRetCore::RefFunc(None)) => true,
         (Val::ExternRef(Some(_)), WastRetCore::RefExtern(None)) => true,
         (Val::ExternRef(Some(value)), WastRetCore::RefExtern(Some(number))) => {
@@ -185,6 +191,8 @@ fn show(value: &Val, store: &Store<()>) -> String {
             Some(number) => format!("the external reference {number}"),
             None => "an external reference of another kind".into(),
         },
+        Val::ExnRef(None) => "a null reference to an exception".into(),
+        Val::ExnRef(Some(_)) => "a reference to an exception".into(),
     }
 }
 

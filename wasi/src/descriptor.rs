@@ -2,12 +2,12 @@
 //!
 //! Held by the [`Table`](crate::table::Table), made by [`Ctx::new`](crate::Ctx::new), `path_open`
 //! and `sock_accept`. Invariant: host descriptors made here are close-on-exec and, unless they are
-//! regular files or directories, non-blocking; inherited streams keep the mode they came with.
+//! regular files or directories, non-blocking; inherited streams keep the mode they came with. What
+//! changes about a descriptor is behind locks, none of which is held while a call waits.
 
-use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 
@@ -24,22 +24,48 @@ pub(crate) mod fdflags {
     pub const ALL: u16 = APPEND | DSYNC | NONBLOCK | RSYNC | SYNC;
 }
 
-/// An open descriptor of a guest.
+/// An open descriptor of a guest. Its threads may use it at the same time.
 #[derive(Debug)]
 pub(crate) struct Descriptor {
     pub object: Object,
+    state: Mutex<State>,
+}
+
+/// What a guest may change about a descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct State {
     pub base: Rights,
     pub inheriting: Rights,
     pub flags: u16,
 }
 
+impl State {
+    /// Fails with `notcapable` without `rights`.
+    pub fn require(self, rights: Rights) -> Result<(), Errno> {
+        if self.base.contains(rights) { Ok(()) } else { Err(Errno::Notcapable) }
+    }
+
+    /// Whether the guest asked not to wait.
+    pub fn nonblocking(self) -> bool {
+        self.flags & fdflags::NONBLOCK != 0
+    }
+
+    pub fn appends(self) -> bool {
+        self.flags & fdflags::APPEND != 0
+    }
+}
+
 /// The thing behind a descriptor.
 #[derive(Debug)]
 pub(crate) enum Object {
-    Dir(Dir),
+    Dir(Arc<Dir>),
     Host(Host),
     Listener(OwnedFd),
-    Bytes { bytes: Arc<[u8]>, read: usize },
+    /// Bytes, and how many of them were read.
+    Bytes {
+        bytes: Arc<[u8]>,
+        read: Mutex<usize>,
+    },
     Pipe(OutputPipe),
     Null,
 }
@@ -48,9 +74,11 @@ pub(crate) enum Object {
 #[derive(Debug)]
 pub(crate) struct Host {
     fd: HostFd,
-    class: OnceCell<Class>,
+    class: OnceLock<Class>,
     /// The access of the grant the file was opened beneath.
     pub access: Access,
+    /// Held by those who write to a file in append mode, and by those who change the mode.
+    appending: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -111,11 +139,16 @@ impl Class {
 
 impl Host {
     pub fn new(fd: OwnedFd, class: Class, access: Access) -> Host {
-        Host { fd: HostFd::Owned(fd), class: OnceCell::from(class), access }
+        Host {
+            fd: HostFd::Owned(fd),
+            class: OnceLock::from(class),
+            access,
+            appending: Mutex::default(),
+        }
     }
 
     fn inherited(fd: HostFd) -> Host {
-        Host { fd, class: OnceCell::new(), access: Access::ReadWrite }
+        Host { fd, class: OnceLock::new(), access: Access::ReadWrite, appending: Mutex::default() }
     }
 
     /// The class; inherited streams are classified when they are first used.
@@ -126,6 +159,11 @@ impl Host {
     /// Whether an operation on the host descriptor itself may wait.
     pub fn waits(&self) -> bool {
         !matches!(self.fd, HostFd::Owned(_)) && self.class() != Class::File
+    }
+
+    /// Keeps the mode of a file that never waits from changing while somebody writes to it.
+    pub fn hold_append_mode(&self) -> MutexGuard<'_, ()> {
+        lock(&self.appending)
     }
 
     /// Makes an owned file append, or stop appending.
@@ -164,19 +202,20 @@ pub(crate) struct Grant {
 #[derive(Debug)]
 pub(crate) struct Dir {
     pub grant: Arc<Grant>,
-    /// Readable; `None` stands for the root of the grant.
-    opened: Option<OwnedFd>,
+    /// Readable; nothing stands for the root of the grant.
+    opened: OnceLock<OwnedFd>,
     /// Whether this is the preopen itself, which `fd_prestat_get` describes.
     pub preopen: bool,
+    listing: Mutex<()>,
 }
 
 impl Dir {
     pub fn root(grant: Arc<Grant>) -> Dir {
-        Dir { grant, opened: None, preopen: true }
+        Dir { grant, opened: OnceLock::new(), preopen: true, listing: Mutex::default() }
     }
 
     pub fn beneath(grant: Arc<Grant>, opened: OwnedFd) -> Dir {
-        Dir { grant, opened: Some(opened), preopen: false }
+        Dir { grant, opened: OnceLock::from(opened), preopen: false, listing: Mutex::default() }
     }
 
     /// Fails unless things beneath this directory may change.
@@ -188,35 +227,61 @@ impl Dir {
     }
 
     /// A descriptor that can be listed and synchronized, which one opened with `O_PATH` cannot.
-    pub fn readable(&mut self) -> Result<BorrowedFd<'_>, Errno> {
-        let opened = match self.opened.take() {
-            Some(fd) => fd,
-            None => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                rustix::fs::openat(&self.grant.root, ".", flags, Mode::empty())?
-            }
-        };
-        let opened: &OwnedFd = self.opened.insert(opened);
-        Ok(opened.as_fd())
+    pub fn readable(&self) -> Result<BorrowedFd<'_>, Errno> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened.as_fd());
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&self.grant.root, ".", flags, Mode::empty())?;
+        // Another thread's descriptor is as good.
+        Ok(self.opened.get_or_init(|| opened).as_fd())
+    }
+
+    /// Keeps the position in the listing for one reader at a time.
+    pub fn hold_listing(&self) -> MutexGuard<'_, ()> {
+        lock(&self.listing)
     }
 }
 
 impl AsFd for Dir {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.opened.as_ref().unwrap_or(&self.grant.root).as_fd()
+        self.opened.get().unwrap_or(&self.grant.root).as_fd()
     }
 }
 
 impl Descriptor {
     fn new(object: Object, base: Rights) -> Descriptor {
-        Descriptor { object, base, inheriting: base, flags: 0 }
+        Descriptor::with(object, State { base, inheriting: base, flags: 0 })
+    }
+
+    pub fn with(object: Object, state: State) -> Descriptor {
+        Descriptor { object, state: Mutex::new(state) }
+    }
+
+    /// The state as it is now.
+    pub fn state(&self) -> State {
+        *self.change()
+    }
+
+    /// The state, which nobody else changes meanwhile.
+    pub fn change(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The host descriptor that can be waited for.
+    pub fn waitable(&self) -> Option<BorrowedFd<'_>> {
+        match &self.object {
+            Object::Host(host) => Some(host.as_fd()),
+            Object::Listener(fd) => Some(fd.as_fd()),
+            _ => None,
+        }
     }
 
     pub fn stdin(input: &Input) -> Descriptor {
         let object = match input {
             Input::Null => Object::Null,
             Input::Inherit => Object::Host(Host::inherited(HostFd::Stdin)),
-            Input::Bytes(bytes) => Object::Bytes { bytes: bytes.clone(), read: 0 },
+            Input::Bytes(bytes) => Object::Bytes { bytes: bytes.clone(), read: Mutex::default() },
         };
         Descriptor::new(object, Rights::STDIN)
     }
@@ -242,44 +307,37 @@ impl Descriptor {
         Descriptor::new(Object::Listener(fd), Rights::LISTENER)
     }
 
-    pub fn socket(fd: OwnedFd) -> Descriptor {
+    pub fn socket(fd: OwnedFd, flags: u16) -> Descriptor {
         let host = Host::new(fd, Class::Socket, Access::ReadWrite);
-        Descriptor::new(Object::Host(host), Rights::SOCKET)
+        let state = State { base: Rights::SOCKET, inheriting: Rights::SOCKET, flags };
+        Descriptor::with(Object::Host(host), state)
     }
 
     pub fn preopen(grant: Grant) -> Descriptor {
-        Descriptor {
-            object: Object::Dir(Dir::root(Arc::new(grant))),
-            base: Rights::DIRECTORY,
-            inheriting: Rights::DIRECTORY_INHERITING,
-            flags: 0,
-        }
+        let (base, inheriting) = (Rights::DIRECTORY, Rights::DIRECTORY_INHERITING);
+        let object = Object::Dir(Arc::new(Dir::root(Arc::new(grant))));
+        Descriptor::with(object, State { base, inheriting, flags: 0 })
     }
 
     /// Fails with `notcapable` unless the descriptor has `rights`.
     pub fn require(&self, rights: Rights) -> Result<(), Errno> {
-        if self.base.contains(rights) { Ok(()) } else { Err(Errno::Notcapable) }
+        self.state().require(rights)
     }
 
     /// The directory behind the descriptor.
-    pub fn dir(&self) -> Result<&Dir, Errno> {
+    pub fn dir(&self) -> Result<&Arc<Dir>, Errno> {
         match &self.object {
             Object::Dir(dir) => Ok(dir),
             _ => Err(Errno::Notdir),
         }
     }
 
-    /// Whether the guest asked not to wait.
-    pub fn nonblocking(&self) -> bool {
-        self.flags & fdflags::NONBLOCK != 0
-    }
-
-    /// The type to report, and the rights that make sense for it.
-    pub fn kind(&self) -> Result<(Filetype, Rights), Failure> {
-        let positionless = self.base.without(Rights::POSITION);
+    /// The type to report, and those of the rights `base` that make sense for it.
+    pub fn kind(&self, base: Rights) -> Result<(Filetype, Rights), Failure> {
+        let positionless = base.without(Rights::POSITION);
         Ok(match &self.object {
-            Object::Dir(_) => (Filetype::Directory, self.base),
-            Object::Listener(_) => (Filetype::SocketStream, self.base),
+            Object::Dir(_) => (Filetype::Directory, base),
+            Object::Listener(_) => (Filetype::SocketStream, base),
             Object::Bytes { .. } | Object::Pipe(_) | Object::Null => {
                 (Filetype::Unknown, positionless)
             }
@@ -292,8 +350,13 @@ impl Descriptor {
                     Filetype::CharacterDevice => !host.as_fd().is_terminal(),
                     _ => false,
                 };
-                (filetype, if has_position { self.base } else { positionless })
+                (filetype, if has_position { base } else { positionless })
             }
         })
     }
+}
+
+/// Locks that guard plain values stay usable after a panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

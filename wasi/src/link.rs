@@ -54,12 +54,15 @@ fn call<T: WasiView>(
     function: &Function,
     slots: &mut [u64],
 ) -> Result<()> {
-    // A guest without a memory may still exit or yield; pointers are out of bounds for it.
-    let (bytes, data) = match caller.memory_and_data("memory") {
-        Some(both) => both,
-        None => (&mut [][..], caller.data_mut()),
+    const MEMORY: &str = "memory";
+    let (mut memory, data) = match caller.memory_and_data(MEMORY) {
+        Some((bytes, data)) => (GuestMemory::new(bytes), data),
+        None => {
+            // A guest without a memory may still exit or yield; pointers are out of bounds for it.
+            let shared = caller.shared_memory(MEMORY).map(GuestMemory::shared);
+            (shared.unwrap_or_else(|| GuestMemory::new(&mut [])), caller.data_mut())
+        }
     };
-    let mut memory = GuestMemory::new(bytes);
     let args = slots.get(..function.params.len()).unwrap_or(slots);
     data.before(index, &Trace { function, args, memory: &memory });
     let result = p1::call(data.wasi(), &mut memory, function, args);

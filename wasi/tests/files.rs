@@ -265,7 +265,8 @@ fn vectors_are_read_and_written_in_order() {
     assert_eq!(temp.read("file"), b"hello world");
     let (iovs, count) = guest.iovecs(&[(DATA + 100, 6), (DATA, 3), (DATA + 3, 100)]);
     guest.call("fd_pread", &[fd.into(), iovs, count, 0, RESULT]).unwrap();
-    assert_eq!(guest.u32(RESULT), 6, "the first and third buffer overlap");
+    let moved = if guest.copies() { 11 } else { 6 };
+    assert_eq!(guest.u32(RESULT), moved, "the first and third buffer overlap");
     let (iovs, count) = guest.iovecs(&[(DATA + 100, 6), (DATA, 3), (DATA + 3, 90)]);
     guest.call("fd_pread", &[fd.into(), iovs, count, 0, RESULT]).unwrap();
     assert_eq!(guest.u32(RESULT), 11);
@@ -293,9 +294,9 @@ fn a_million_buffers_are_batched() {
     guest.call("fd_write", &[fd.into(), iovs, 1_000_000, RESULT]).unwrap();
     assert_eq!(guest.u32(RESULT), 1_000_000);
     assert_eq!(guest.fd_filestat(fd).unwrap().size, 1_000_000);
-    // All read into the same byte: overlapping buffers make short reads.
+    // All read into the same byte: overlapping buffers make short reads, unless bytes are copied.
     guest.call("fd_pread", &[fd.into(), iovs, 1_000_000, 0, RESULT]).unwrap();
-    assert_eq!(guest.u32(RESULT), 1);
+    assert_eq!(guest.u32(RESULT), if guest.copies() { 1_000_000 } else { 1 });
     for index in 0..1_000_000u64 {
         guest.put(iovs + index * 8, &((DATA + index % 5000) as u32).to_le_bytes());
     }

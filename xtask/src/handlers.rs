@@ -13,7 +13,7 @@ use crate::{
 const MODULE: &str = "lithe_interp::dispatch::threaded::handler::";
 
 /// Operations that always leave the interpreter.
-const LEAVING: &[&str] = &["Exit", "Translate", "Unreachable"];
+const LEAVING: &[&str] = &["Exit", "Translate", "Unreachable", "Throw", "ThrowRef"];
 
 /// Fewer handlers than this mean that symbols have other names now and nothing was proven.
 const FEWEST: usize = 500;

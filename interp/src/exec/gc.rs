@@ -210,13 +210,13 @@ unsafe fn new_struct(r: &Regs, k: usize) -> Option<(u32, *mut u8)> {
     }
 }
 
-/// Fields of any representation, given in the slots from field 0 on; the first cell is the shape.
+/// Fields of any representation, given in the slots from that of field 1 on; the first cell is the shape.
 #[inline(always)]
 pub(crate) unsafe fn struct_new(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file; shapes live as long as the module.
     unsafe {
         let Some((offset, object)) = new_struct(r, 3) else { return ROOM };
-        fields(object, r.cell(2) as usize as *const Shape, r.slot(0));
+        fields(object, r.cell(2) as usize as *const Shape, r.slot(1));
         r.set(u64::from(offset));
         r.next(4)
     }
@@ -235,13 +235,13 @@ unsafe fn fields(object: *mut u8, shape: *const Shape, mut slots: *const u64) {
     }
 }
 
-/// Fields of four bytes each, as many as the immediate says.
+/// Fields of four bytes each, as many as the immediate says, in the slots from that of field 1 on.
 #[inline(always)]
 pub(crate) unsafe fn struct_new_words(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file.
     unsafe {
         let Some((offset, object)) = new_struct(r, 2) else { return ROOM };
-        let (slots, count) = (r.slot(0), r.imm() as usize);
+        let (slots, count) = (r.slot(1), r.imm() as usize);
         for i in 0..count {
             *object.add(HEADER).cast::<u32>().add(i) = *slots.add(i) as u32;
         }
@@ -516,7 +516,7 @@ pub(crate) unsafe fn array_new_default(r: &mut Regs) -> Flow {
     }
 }
 
-/// The elements in the slots from field 0 on, as many as the immediate says.
+/// The elements in the slots from that of field 1 on, as many as the immediate says.
 #[inline(always)]
 pub(crate) unsafe fn array_new_fixed(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file.
@@ -526,7 +526,7 @@ pub(crate) unsafe fn array_new_fixed(r: &mut Regs) -> Flow {
         if array == 0 {
             return ROOM;
         }
-        elements(at(r, u64::from(array) + HEADER as u64), ty.log2(), r.slot(0), len as usize);
+        elements(at(r, u64::from(array) + HEADER as u64), ty.log2(), r.slot(1), len as usize);
         r.set(u64::from(array));
         r.next(3)
     }

@@ -1,10 +1,14 @@
 //! Memory operations (Core specification, sections 4.4.7 and 4.4.9). Accesses to memory 0 with 32-bit
-//! addresses use the registers; all others find their memory through the instance. SAFETY of all functions:
-//! the module invariant of `regs`; an access happens only after its bounds check.
+//! addresses use the registers; all others, and all to shared memories, find their memory through the instance.
+//! SAFETY of all functions: the module invariant of `regs`; an access happens only after its bounds check. What
+//! other threads may access at the same time is accessed through `racy` only.
 
 use core::ops::Range;
 
-use lithe_runtime::Memory;
+use lithe_runtime::{
+    Memory,
+    racy::{self, Word as Racy},
+};
 use lithe_types::TrapKind;
 
 use super::numeric::Form;
@@ -14,12 +18,80 @@ use crate::{
 };
 
 /// What is read from or written to a memory. Every bit pattern is a value.
-pub(crate) trait Plain: Copy {}
-impl Plain for u8 {}
-impl Plain for u16 {}
-impl Plain for u32 {}
-impl Plain for u64 {}
-impl Plain for V128 {}
+pub(crate) trait Plain: Copy {
+    /// Reads from a memory that other threads may access.
+    unsafe fn read_shared(place: *const Self) -> Self;
+    /// Writes to a memory that other threads may access.
+    unsafe fn write_shared(place: *mut Self, value: Self);
+}
+
+macro_rules! plain {
+    ($($ty:ident)*) => {$(
+        impl Plain for $ty {
+            #[inline(always)]
+            unsafe fn read_shared(place: *const $ty) -> $ty {
+                // SAFETY: module invariant.
+                unsafe { Racy::load(place) }
+            }
+            #[inline(always)]
+            unsafe fn write_shared(place: *mut $ty, value: $ty) {
+                // SAFETY: module invariant.
+                unsafe { Racy::store(place, value) }
+            }
+        }
+    )*};
+}
+
+plain! { u8 u16 u32 u64 }
+
+impl Plain for V128 {
+    #[inline(always)]
+    unsafe fn read_shared(place: *const V128) -> V128 {
+        let place = place.cast::<u64>();
+        // SAFETY: module invariant.
+        unsafe { V128([Racy::load(place), Racy::load(place.add(1))]) }
+    }
+    #[inline(always)]
+    unsafe fn write_shared(place: *mut V128, value: V128) {
+        let place = place.cast::<u64>();
+        // SAFETY: module invariant.
+        unsafe {
+            Racy::store(place, value.0[0]);
+            Racy::store(place.add(1), value.0[1]);
+        }
+    }
+}
+
+/// Where an access to any memory goes.
+pub(super) struct Place<T> {
+    pub at: *mut T,
+    /// Whether other threads may access it.
+    pub shared: bool,
+}
+
+impl<T: Plain> Place<T> {
+    #[inline(always)]
+    pub unsafe fn read(self) -> T {
+        // SAFETY: module invariant.
+        unsafe {
+            match self.shared {
+                false => self.at.read_unaligned(),
+                true => T::read_shared(self.at),
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn write(self, value: T) {
+        // SAFETY: module invariant.
+        unsafe {
+            match self.shared {
+                false => self.at.write_unaligned(value),
+                true => T::write_shared(self.at, value),
+            }
+        }
+    }
+}
 
 const OUT: TrapKind = TrapKind::MemoryOutOfBounds;
 
@@ -47,7 +119,7 @@ unsafe fn near<T>(r: &Regs, address: u32, offset: u32) -> Option<*mut T> {
 
 /// The memory with index `index`.
 #[inline(always)]
-unsafe fn memory(r: &Regs, index: usize) -> *mut Memory {
+pub(super) unsafe fn memory(r: &Regs, index: usize) -> *mut Memory {
     // SAFETY: memory indices are validated.
     unsafe { *(*r.inst).memories.add(index) }
 }
@@ -59,21 +131,45 @@ pub(super) unsafe fn place_at<T>(
     index: usize,
     address: u64,
     offset: u64,
-) -> Option<*mut T> {
+) -> Option<Place<T>> {
+    // SAFETY: module invariant.
+    unsafe { place_in(memory(r, index), address, offset) }
+}
+
+/// The place of a `T` at 64-bit address `address` plus `offset` in a memory.
+#[inline(always)]
+pub(super) unsafe fn place_in<T>(
+    memory: *mut Memory,
+    address: u64,
+    offset: u64,
+) -> Option<Place<T>> {
     // SAFETY: the memory lives as long as the store; the end of the access is compared with its size.
     unsafe {
-        let memory = memory(r, index);
         let end = address.checked_add(offset)?.checked_add(size_of::<T>() as u64)?;
-        if end > (*memory).len as u64 {
+        if end > (*memory).len as u64 && !reaches(memory, end) {
             return None;
         }
-        Some((*memory).base.add((end as usize) - size_of::<T>()).cast())
+        let at = (*memory).base.add((end as usize) - size_of::<T>()).cast();
+        Some(Place { at, shared: (*memory).ty.shared })
+    }
+}
+
+/// Whether `end` lies within a memory that another thread may have grown.
+#[cold]
+#[inline(never)]
+unsafe fn reaches(memory: *mut Memory, end: u64) -> bool {
+    // SAFETY: the memory lives as long as the store, and no reference to it exists.
+    unsafe {
+        (*memory).ty.shared && {
+            (*memory).refresh();
+            end <= (*memory).len as u64
+        }
     }
 }
 
 /// The place that the fields of a generic access name: address in field 1, memory in field 2.
 #[inline(always)]
-pub(super) unsafe fn place_of<T>(r: &Regs) -> Option<*mut T> {
+pub(super) unsafe fn place_of<T>(r: &Regs) -> Option<Place<T>> {
     // SAFETY: module invariant.
     unsafe { place_at(r, r.field(2) as usize, r.get(1), r.cell(2)) }
 }
@@ -137,7 +233,7 @@ pub(crate) unsafe fn load_at<T: Plain, U: Scalar>(r: &mut Regs, f: impl FnOnce(T
     // SAFETY: module invariant.
     unsafe {
         let Some(place) = place_of::<T>(r) else { return OUT.into() };
-        f(place.read_unaligned()).set(r);
+        f(place.read()).set(r);
         r.next(3)
     }
 }
@@ -157,7 +253,7 @@ pub(crate) unsafe fn load_v128_at(r: &mut Regs) -> Flow {
     // SAFETY: module invariant.
     unsafe {
         let Some(place) = place_of::<V128>(r) else { return OUT.into() };
-        r.set_v128(place.read_unaligned());
+        r.set_v128(place.read());
         r.next(3)
     }
 }
@@ -237,7 +333,7 @@ pub(crate) unsafe fn store_at<T: Plain + From<Word>>(r: &mut Regs) -> Flow {
     unsafe {
         let place = place_at::<T>(r, r.field(2) as usize, r.get(0), r.cell(2));
         let Some(place) = place else { return OUT.into() };
-        place.write_unaligned(T::from(Word(r.get(1))));
+        place.write(T::from(Word(r.get(1))));
         r.next(3)
     }
 }
@@ -258,7 +354,7 @@ pub(crate) unsafe fn store_v128_at(r: &mut Regs) -> Flow {
     unsafe {
         let place = place_at::<V128>(r, r.field(2) as usize, r.get(0), r.cell(2));
         let Some(place) = place else { return OUT.into() };
-        place.write_unaligned(r.get_v128(1));
+        place.write(r.get_v128(1));
         r.next(3)
     }
 }
@@ -303,7 +399,8 @@ unsafe fn grow(inst: *mut lithe_runtime::Instance, memory: *mut Memory, delta: u
 unsafe fn range(memory: *mut Memory, start: u64, len: u64) -> Option<Range<usize>> {
     let end = start.checked_add(len)?;
     // SAFETY: the memory lives as long as the store.
-    (end <= unsafe { (*memory).len } as u64).then_some(start as usize..end as usize)
+    let within = unsafe { end <= (*memory).len as u64 || reaches(memory, end) };
+    within.then_some(start as usize..end as usize)
 }
 
 #[inline(always)]
@@ -322,7 +419,11 @@ unsafe fn fill(memory: *mut Memory, start: u64, value: u8, len: u64) -> Option<(
     // SAFETY: the range lies within the memory.
     unsafe {
         let range = range(memory, start, len)?;
-        (*memory).base.add(range.start).write_bytes(value, range.len());
+        let place = (*memory).base.add(range.start);
+        match (*memory).ty.shared {
+            false => place.write_bytes(value, range.len()),
+            true => racy::fill(place, value, range.len()),
+        }
     }
     Some(())
 }
@@ -349,7 +450,11 @@ unsafe fn copy(to: *mut Memory, from: *mut Memory, d: u64, s: u64, len: u64) -> 
         let source = range(from, s, len)?;
         let target = range(to, d, len)?;
         let source_start = (*from).base.add(source.start);
-        core::ptr::copy(source_start, (*to).base.add(target.start), source.len());
+        let target_start = (*to).base.add(target.start);
+        match (*from).ty.shared || (*to).ty.shared {
+            false => core::ptr::copy(source_start, target_start, source.len()),
+            true => racy::copy(source_start, target_start, source.len()),
+        }
     }
     Some(())
 }
@@ -402,7 +507,10 @@ unsafe fn init(
         let source = bytes.get(s as usize..end)?;
         let target = range(to, d, u64::from(len))?;
         let place = (*to).base.add(target.start);
-        core::ptr::copy_nonoverlapping(source.as_ptr(), place, source.len());
+        match (*to).ty.shared {
+            false => core::ptr::copy_nonoverlapping(source.as_ptr(), place, source.len()),
+            true => racy::write(place, source),
+        }
     }
     Some(())
 }

@@ -1,13 +1,16 @@
 //! What each operation does. The bodies are written once, as inlined functions over [`Regs`], and expanded
 //! from the table in `build/table.rs` into the handlers of both dispatch back ends.
 
+mod atomic;
 mod call;
 mod control;
+mod exception;
 mod gc;
 mod memory;
 mod numeric;
 mod table;
 mod vector;
+mod wide;
 
 pub(crate) use gc::{ArrayType, Kind, Test};
 
@@ -19,15 +22,17 @@ pub(crate) use gc::{ArrayType, Kind, Test};
     reason = "generated: named like their operations, one text for both widths"
 )]
 pub(crate) mod body {
+    use lithe_runtime::racy::Word as _;
     use lithe_types::TrapKind;
 
     use super::{
-        call,
+        atomic, call,
         control::{self, AccCond, SlotCond},
+        exception,
         gc::{self, EltAI, EltSA, EltSI, EltSS},
         memory::{self, AccImm, AccSlot, SlotAcc, SlotImm, Slots},
         numeric::{self, AI, AS, BrAI, BrAS, BrSI, BrSS, IA, IS, SA, SI, SS},
-        table, vector,
+        table, vector, wide,
     };
     use crate::{
         num,

@@ -99,7 +99,7 @@ pub(crate) unsafe fn load<T: Plain>(r: &mut Regs, f: impl FnOnce(T) -> V128) -> 
     // SAFETY: module invariant.
     unsafe {
         let Some(place) = place_of::<T>(r) else { return OUT.into() };
-        r.set_v128(f(place.read_unaligned()));
+        r.set_v128(f(place.read()));
         r.next(3)
     }
 }
@@ -115,7 +115,7 @@ pub(crate) unsafe fn load_lane<T: Plain, U: Scalar + From<T>>(
         let both = r.field(3) as u16;
         let place = place_at::<T>(r, usize::from(both >> 4), r.get(1), r.cell(2));
         let Some(place) = place else { return OUT.into() };
-        r.set_v128(f(r.get_v128(2), (both & 15) as u8, U::from(place.read_unaligned())));
+        r.set_v128(f(r.get_v128(2), (both & 15) as u8, U::from(place.read())));
         r.next(3)
     }
 }
@@ -132,7 +132,7 @@ pub(crate) unsafe fn store_lane<T: Plain + TryFrom<U>, U: Scalar>(
         let Some(place) = place else { return OUT.into() };
         // A lane extracted without sign fits the type of the lane.
         if let Ok(value) = T::try_from(f(r.get_v128(1), r.field(3) as u8)) {
-            place.write_unaligned(value);
+            place.write(value);
         }
         r.next(3)
     }

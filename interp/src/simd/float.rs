@@ -21,6 +21,9 @@ unary! {
     f64x2_floor: f64 2, num::f64_floor;
     f64x2_trunc: f64 2, num::f64_trunc;
     f64x2_nearest: f64 2, num::f64_nearest;
+    // No operators of WebAssembly: what deterministic code does to the results of those above and below.
+    f32x4_canonical: f32 4, num::canonical_f32;
+    f64x2_canonical: f64 2, num::canonical_f64;
 }
 
 binary! {

@@ -12,6 +12,7 @@ use crate::op::{Class, Op, add_branch, branches};
 
 use super::{
     TranslateError, Translator,
+    exceptions::Try,
     stack::{Place, Value},
 };
 
@@ -68,13 +69,15 @@ pub(super) struct Control {
     patches: Vec<Patch>,
     /// Of an `if` without `else` so far: the jump over the first arm.
     otherwise: Option<Patch>,
+    /// Of a try block.
+    pub try_: Option<Try>,
 }
 
 const NARROW: &[ValType] = &[ValType::I64];
 const WIDE: &[ValType] = &[ValType::V128];
 
 impl<'a> Translator<'a> {
-    fn sig(ty: &BlockType) -> Sig {
+    pub(super) fn sig(ty: &BlockType) -> Sig {
         match ty {
             BlockType::Empty => Sig::Empty,
             BlockType::Type(ty) => {
@@ -84,7 +87,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn params(&self, sig: Sig) -> &'a [ValType] {
+    pub(super) fn params(&self, sig: Sig) -> &'a [ValType] {
         match sig {
             Sig::Func(index) => self.module.func_type(index).map_or(&[], |ty| &ty.params),
             _ => &[],
@@ -110,7 +113,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn index(&self, depth: u32) -> usize {
+    pub(super) fn index(&self, depth: u32) -> usize {
         self.controls.len().saturating_sub(1 + depth as usize)
     }
 
@@ -123,10 +126,11 @@ impl<'a> Translator<'a> {
             header: 0,
             patches: Vec::new(),
             otherwise: None,
+            try_: None,
         });
     }
 
-    fn open(&mut self, kind: Kind, ty: &BlockType, otherwise: Option<Patch>) {
+    pub(super) fn open(&mut self, kind: Kind, ty: &BlockType, otherwise: Option<Patch>) {
         let sig = Translator::sig(ty);
         let params = self.params(sig);
         let slots: u32 = params.iter().map(|ty| ty.slots()).sum();
@@ -138,6 +142,7 @@ impl<'a> Translator<'a> {
             header: self.cells.len(),
             patches: Vec::new(),
             otherwise,
+            try_: None,
         });
     }
 
@@ -177,7 +182,8 @@ impl<'a> Translator<'a> {
         value
     }
 
-    pub(super) fn else_(&mut self) {
+    /// Ends one arm of the innermost block, of which another one follows.
+    pub(super) fn end_arm(&mut self) {
         let index = self.controls.len() - 1;
         if self.dead == 0 {
             self.settle(index, self.results(self.controls[index].sig));
@@ -185,6 +191,11 @@ impl<'a> Translator<'a> {
             self.controls[index].patches.push(jump);
         }
         self.dead = 0;
+    }
+
+    pub(super) fn else_(&mut self) {
+        self.end_arm();
+        let index = self.controls.len() - 1;
         let otherwise = self.controls[index].otherwise.take();
         self.bind(otherwise.into_iter());
         let control = self.controls.pop();
@@ -198,7 +209,7 @@ impl<'a> Translator<'a> {
         self.begin_region(false);
     }
 
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self) -> Result<(), TranslateError> {
         let index = self.controls.len() - 1;
         let mut reachable = self.dead == 0;
         if self.controls[index].kind == Kind::Function {
@@ -206,12 +217,17 @@ impl<'a> Translator<'a> {
                 self.return_();
             }
             self.controls.pop();
-            return;
+            return Ok(());
         }
         if reachable {
             self.settle(index, self.results(self.controls[index].sig));
         }
-        let Some(mut control) = self.controls.pop() else { return };
+        if self.has_pads(index) && reachable {
+            let jump = self.jump(Op::Br);
+            self.controls[index].patches.push(jump);
+        }
+        let Some(mut control) = self.controls.pop() else { return Ok(()) };
+        self.end_try(&mut control)?;
         reachable |= !control.patches.is_empty() || control.otherwise.is_some();
         let joined = !control.patches.is_empty() || control.otherwise.is_some();
         let patches = core::mem::take(&mut control.patches);
@@ -226,6 +242,7 @@ impl<'a> Translator<'a> {
         if reachable && (joined || control.kind == Kind::If) {
             self.begin_region(false);
         }
+        Ok(())
     }
 
     /// Makes the end of the code the target of `patches`.

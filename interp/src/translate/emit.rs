@@ -70,6 +70,11 @@ impl Translator<'_> {
         }
     }
 
+    /// Notes that the accumulator of `class` holds the value of `slot`, which no other one holds.
+    pub(super) fn hold(&mut self, class: Class, slot: i16) {
+        self.accs[class as usize] = Some(slot);
+    }
+
     /// Notes that control may arrive here from elsewhere, or that anything may have happened.
     pub(super) fn forget(&mut self) {
         self.accs = [None; 3];

@@ -139,7 +139,8 @@ impl<'a> Translator<'a> {
                 for _ in 0..array_size {
                     self.pop();
                 }
-                self.result_imm(Op::ArrayNewFixed, 0, array_size as i32, Some(Class::Int));
+                let first = self.height as i16;
+                self.result_imm(Op::ArrayNewFixed, first, array_size as i32, Some(Class::Int));
                 self.cells.push(self.array_type(array_type_index).0);
             }
             O::ArrayNewData { array_type_index, array_data_index: segment } => {
@@ -254,11 +255,12 @@ impl<'a> Translator<'a> {
         for _ in 0..count {
             self.pop();
         }
+        let first = self.height as i16;
         let cell = both(self.id(ty), shape.size);
         if shape.fields.iter().all(|field| matches!(field.repr, Repr::Ref | Repr::W32)) {
-            self.result_imm(Op::StructNewWords, 0, count as i32, Some(Class::Int));
+            self.result_imm(Op::StructNewWords, first, count as i32, Some(Class::Int));
         } else {
-            self.result(Op::StructNew, [0; 4], false, Some(Class::Int));
+            self.result(Op::StructNew, [0, first, 0, 0], false, Some(Class::Int));
             self.cells.push(core::ptr::from_ref(shape) as usize as u64);
         }
         self.cells.push(cell);

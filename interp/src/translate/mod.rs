@@ -6,14 +6,19 @@
 //! emit      cells, operands, the accumulator's contents, folding of destinations
 //! stack     symbolic operand stack: values in their own slot, in a local, or constant
 //! control   labels, branches, blocks
+//! exceptions  try blocks of both encodings, landing pads
 //! ops       operators to operations
+//! wide      operators with two results
 //! ```
 
 mod control;
 mod emit;
+mod exceptions;
 mod gc;
+mod nan;
 mod ops;
 mod stack;
+mod wide;
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -21,6 +26,8 @@ use lithe_parser::{Module, Operator};
 use lithe_runtime::{Code, CodeConfig, CodeHeader, CodeSlot, layout::HEADER_SLOTS};
 use lithe_types::{FuncType, ValType, limits};
 use lithe_validator::{Scratch, Sink};
+
+use crate::handlers::{self, Region};
 
 use control::Control;
 use emit::Last;
@@ -51,6 +58,7 @@ pub(crate) struct Buffers {
     values: Vec<Value>,
     controls: Vec<Control>,
     locals: Vec<Local>,
+    regions: Vec<Region>,
 }
 
 /// A local's place in the frame.
@@ -93,6 +101,8 @@ pub(crate) fn translate(
         values: core::mem::take(&mut buffers.values),
         controls: core::mem::take(&mut buffers.controls),
         locals: core::mem::take(&mut buffers.locals),
+        regions: core::mem::take(&mut buffers.regions),
+        tries: 0,
         local_slots: 0,
         height: 0,
         max_height: 0,
@@ -109,12 +119,14 @@ pub(crate) fn translate(
     translator.begin();
     let result = code.valid().walk(func, &mut scratch, &mut translator);
     let translation = result.and_then(|()| translator.finish());
-    let Translator { mut cells, mut values, mut controls, mut locals, .. } = translator;
+    let Translator { mut cells, mut values, mut controls, mut locals, mut regions, .. } =
+        translator;
     cells.clear();
     values.clear();
     controls.clear();
     locals.clear();
-    *buffers = Buffers { scratch, cells, values, controls, locals };
+    regions.clear();
+    *buffers = Buffers { scratch, cells, values, controls, locals, regions };
     translation
 }
 
@@ -128,6 +140,10 @@ struct Translator<'a> {
     values: Vec<Value>,
     controls: Vec<Control>,
     locals: Vec<Local>,
+    /// Try blocks that have ended.
+    regions: Vec<Region>,
+    /// How many try blocks there were so far; their numbers begin with 1.
+    tries: u32,
     /// Slots of the locals that are no parameters.
     local_slots: u32,
     /// The next free slot.
@@ -209,8 +225,15 @@ impl Translator<'_> {
         self.check_size()?;
         let frame_slots = self.max_height + HEADER_SLOTS as u32;
         const { assert!(size_of::<CodeHeader>() == 8) };
-        let header = [frame_slots.to_ne_bytes(), self.local_slots.to_ne_bytes()];
-        self.cells[0] = u64::from_ne_bytes(header.as_flattened().try_into().unwrap_or_default());
+        const { assert!(limits::FRAME_SLOTS <= u16::MAX as u32) };
+        let handlers = match self.regions.is_empty() {
+            true => 0,
+            false => self.cells.len() as u32 - 1,
+        };
+        handlers::write(&self.regions, &mut self.cells);
+        self.check_size()?;
+        let (frame, zero) = (frame_slots as u16, self.local_slots as u16);
+        self.cells[0] = u64::from(frame) | u64::from(zero) << 16 | u64::from(handlers) << 32;
         let map = self.map.take().unwrap_or_default();
         Ok(Translation { cells: self.cells.as_slice().into(), map })
     }

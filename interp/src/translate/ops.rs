@@ -39,6 +39,9 @@ fn free(op: &O<'_>) -> bool {
             | O::Return
             | O::Else
             | O::End
+            | O::Catch { .. }
+            | O::CatchAll
+            | O::Delegate { .. }
     )
 }
 
@@ -46,10 +49,17 @@ impl Translator<'_> {
     pub(super) fn operator(&mut self, op: &O<'_>) -> Result {
         if self.dead > 0 {
             match op {
-                O::Block { .. } | O::Loop { .. } | O::If { .. } => self.dead += 1,
+                O::Block { .. }
+                | O::Loop { .. }
+                | O::If { .. }
+                | O::TryTable { .. }
+                | O::Try { .. } => self.dead += 1,
                 O::Else if self.dead == 1 => self.else_(),
-                O::End if self.dead == 1 => self.end(),
-                O::End => self.dead -= 1,
+                O::End if self.dead == 1 => self.end()?,
+                O::Catch { .. } | O::CatchAll | O::Delegate { .. } if self.dead == 1 => {
+                    self.other(op)?;
+                }
+                O::End | O::Delegate { .. } => self.dead -= 1,
                 _ => {}
             }
             return Ok(());
@@ -58,7 +68,12 @@ impl Translator<'_> {
             self.charge();
         }
         match family(op) {
-            Some(family) => self.family(family),
+            Some(family) => {
+                self.family(family);
+                if self.config.deterministic {
+                    self.canonicalize(op);
+                }
+            }
             None => self.other(op)?,
         }
         Ok(())
@@ -117,6 +132,24 @@ impl Translator<'_> {
             Family::VectorStoreLane(memarg, lane, op) => {
                 let (vector, address) = (self.pop_slot(), self.pop_slot());
                 self.emit(op, [address, vector, memory_of(&memarg) as i16, i16::from(lane)]);
+                self.cells.push(memarg.offset);
+            }
+            Family::Atomic(count, memarg, op) => {
+                let (count, mut operands) = (usize::from(count), [0; 5]);
+                operands[count + 1] = memory_of(&memarg) as i16;
+                for k in (1..=count).rev() {
+                    operands[k] = self.pop_slot();
+                }
+                let [_, a, b, c, d] = operands;
+                self.result(op, [0, a, b, c], false, Some(Class::Int));
+                if count == 3 {
+                    self.cells.push(u64::from(d as u16));
+                }
+                self.cells.push(memarg.offset);
+            }
+            Family::AtomicStore(memarg, op) => {
+                let (value, address) = (self.pop_slot(), self.pop_slot());
+                self.emit(op, [address, value, memory_of(&memarg) as i16, 0]);
                 self.cells.push(memarg.offset);
             }
         }
@@ -197,6 +230,7 @@ impl Translator<'_> {
     fn near(&self, memarg: &MemArg) -> bool {
         memory_of(memarg) == 0
             && !self.module.memories[0].is64
+            && !self.module.memories[0].shared
             && u32::try_from(memarg.offset).is_ok()
     }
 
@@ -293,7 +327,7 @@ impl Translator<'_> {
             O::Loop { blockty } => self.loop_(blockty),
             O::If { blockty } => self.if_(blockty),
             O::Else => self.else_(),
-            O::End => self.end(),
+            O::End => self.end()?,
             O::Br { relative_depth } => self.br(*relative_depth),
             O::BrIf { relative_depth } => self.br_if(*relative_depth),
             O::BrTable { targets } => self.br_table(targets)?,
@@ -320,6 +354,15 @@ impl Translator<'_> {
                 });
                 self.pop();
             }
+
+            O::TryTable { try_table } => self.try_table(try_table),
+            O::Throw { tag_index } => self.throw(*tag_index),
+            O::ThrowRef => self.throw_ref(),
+            O::Try { blockty } => self.try_(blockty),
+            O::Catch { tag_index } => self.catch(Some(*tag_index)),
+            O::CatchAll => self.catch(None),
+            O::Rethrow { relative_depth } => self.rethrow(*relative_depth),
+            O::Delegate { relative_depth } => self.delegate(*relative_depth)?,
 
             O::Call { function_index } => self.call(*function_index),
             O::ReturnCall { function_index } => self.return_call(*function_index),
@@ -489,6 +532,13 @@ impl Translator<'_> {
                     self.cells.push(memarg.offset);
                 }
             }
+            O::I64Add128 => self.wide(Op::I64Add128, 4),
+            O::I64Sub128 => self.wide(Op::I64Sub128, 4),
+            O::I64MulWideS => self.wide(Op::I64MulWideS, 2),
+            O::I64MulWideU => self.wide(Op::I64MulWideU, 2),
+            O::AtomicFence { .. } => {
+                self.emit(Op::AtomicFence, [0; 4]);
+            }
             _ if self.gc(op)? => {}
             _ => return Err(TranslateError::Unsupported(self.offset)),
         }
@@ -583,6 +633,7 @@ impl Translator<'_> {
     /// Returns what a host function, tail-called, wrote from slot `first` on.
     fn return_from(&mut self, ty: &FuncType, first: i16) {
         debug_assert_eq!(first, self.height as i16);
+        self.outside_tries();
         self.results_of(ty);
         self.return_();
         self.unreachable();

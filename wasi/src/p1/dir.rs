@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, RawDir, RawDirEntry, SeekFrom};
 use rustix::io::Errno as HostErrno;
 
 use super::{Failure, take};
-use crate::descriptor::{Dir, Filetype, Grant, Object};
+use crate::descriptor::{Filetype, Grant, Object};
 use crate::rights::Rights;
 use crate::{Ctx, Errno, GuestMemory};
 
@@ -33,7 +33,7 @@ pub(super) fn fd_prestat_get(
 ) -> Result<(), Failure> {
     let [fd, buf] = take(args)?;
     let (kind, name_len) = match &ctx.table.get(fd.u32())?.object {
-        Object::Dir(Dir { preopen: true, grant, .. }) => (PREOPEN_DIRECTORY, grant.guest.len()),
+        Object::Dir(dir) if dir.preopen => (PREOPEN_DIRECTORY, dir.grant.guest.len()),
         Object::Listener(_) => (PREOPEN_LISTENER, 0),
         _ => return Err(Errno::Badf.into()),
     };
@@ -51,11 +51,12 @@ pub(super) fn fd_prestat_dir_name(
 ) -> Result<(), Failure> {
     let [fd, path, len] = take(args)?;
     match &ctx.table.get(fd.u32())?.object {
-        Object::Dir(Dir { preopen: true, grant, .. }) => {
-            if grant.guest.len() as u64 > u64::from(len.u32()) {
+        Object::Dir(dir) if dir.preopen => {
+            let guest = &dir.grant.guest;
+            if guest.len() as u64 > u64::from(len.u32()) {
                 return Err(Errno::Nametoolong.into());
             }
-            Ok(memory.write(path.u32(), &grant.guest)?)
+            Ok(memory.write(path.u32(), guest)?)
         }
         _ => Err(Errno::Notdir.into()),
     }
@@ -68,16 +69,29 @@ pub(super) fn fd_readdir(
 ) -> Result<(), Failure> {
     let [fd, buf, len, cookie, bufused] = take(args)?;
     memory.check_array(bufused.u32(), 1, 4)?;
-    let buffer = memory.slice_mut(buf.u32(), len.u32())?;
-    let descriptor = ctx.table.get_mut(fd.u32())?;
-    let rights = descriptor.base;
-    let Object::Dir(dir) = &mut descriptor.object else { return Err(Errno::Notdir.into()) };
-    if !rights.contains(Rights::FD_READDIR) {
-        return Err(Errno::Notcapable.into());
-    }
-    let grant = dir.grant.clone();
-    let used = list(dir.readable()?, &grant, cookie.u64(), buffer)?;
+    memory.check_array(buf.u32(), len.u32(), 1)?;
+    let dir = ctx.table.dir(fd.u32(), Rights::FD_READDIR)?;
+    let _held = dir.hold_listing();
+    let buffer = Buffer { memory, ptr: buf.u32(), len: len.u32() as usize };
+    let used = list(dir.readable()?, &dir.grant, cookie.u64(), buffer)?;
     Ok(memory.write_u32(bufused.u32(), used as u32)?)
+}
+
+/// Where entries are written to.
+struct Buffer<'m, 'a> {
+    memory: &'m mut GuestMemory<'a>,
+    ptr: u32,
+    len: usize,
+}
+
+impl Buffer<'_, '_> {
+    /// Writes what fits of `bytes` at `used`.
+    fn append(&mut self, used: usize, bytes: &[u8]) -> Result<usize, Errno> {
+        let len = bytes.len().min(self.len - used);
+        // The buffer lies inside the memory, so this does not wrap unless it ends there.
+        self.memory.write(self.ptr.wrapping_add(used as u32), &bytes[..len])?;
+        Ok(len)
+    }
 }
 
 /// Fills `buffer` with entries behind `cookie`, cutting the last one where the buffer ends.
@@ -85,14 +99,14 @@ fn list(
     dir: BorrowedFd<'_>,
     grant: &Grant,
     cookie: u64,
-    buffer: &mut [u8],
+    mut buffer: Buffer<'_, '_>,
 ) -> Result<usize, Errno> {
     rustix::fs::seek(dir, SeekFrom::Start(cookie))?;
     let mut fetched = [MaybeUninit::uninit(); MAX_FETCH];
-    let fetch = buffer.len().clamp(MIN_FETCH, MAX_FETCH);
+    let fetch = buffer.len.clamp(MIN_FETCH, MAX_FETCH);
     let mut entries = RawDir::new(dir, &mut fetched[..fetch]);
     let mut used = 0;
-    while used < buffer.len() {
+    while used < buffer.len {
         let entry = match entries.next() {
             // A directory that was removed has no entries.
             None | Some(Err(HostErrno::NOENT)) => break,
@@ -100,8 +114,8 @@ fn list(
             Some(entry) => entry?,
         };
         let name = entry.file_name().to_bytes();
-        used += append(&mut buffer[used..], &header(dir, grant, &entry));
-        used += append(&mut buffer[used..], name);
+        used += buffer.append(used, &header(dir, grant, &entry))?;
+        used += buffer.append(used, name)?;
     }
     Ok(used)
 }
@@ -134,11 +148,4 @@ fn filetype(dir: BorrowedFd<'_>, entry: &RawDirEntry<'_>) -> Filetype {
             .map_or(Filetype::Unknown, |stat| FileType::from_raw_mode(stat.st_mode).into()),
         known => known.into(),
     }
-}
-
-/// Copies what fits of `bytes` to the front of `buffer`.
-fn append(buffer: &mut [u8], bytes: &[u8]) -> usize {
-    let len = bytes.len().min(buffer.len());
-    buffer[..len].copy_from_slice(&bytes[..len]);
-    len
 }

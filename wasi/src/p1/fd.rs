@@ -40,12 +40,13 @@ pub(super) fn fd_fdstat_get(
 ) -> Result<(), Failure> {
     let [fd, stat] = take(args)?;
     let descriptor = ctx.table.get(fd.u32())?;
-    let (filetype, base) = descriptor.kind()?;
+    let state = descriptor.state();
+    let (filetype, base) = descriptor.kind(state.base)?;
     let inheriting = match descriptor.object {
-        Object::Dir(_) => descriptor.inheriting,
-        _ => descriptor.inheriting & base,
+        Object::Dir(_) => state.inheriting,
+        _ => state.inheriting & base,
     };
-    Ok(write_fdstat(memory, stat.u32(), filetype, descriptor.flags, base, inheriting)?)
+    Ok(write_fdstat(memory, stat.u32(), filetype, state.flags, base, inheriting)?)
 }
 
 pub(super) fn fd_fdstat_set_flags(
@@ -56,15 +57,17 @@ pub(super) fn fd_fdstat_set_flags(
     const SETTABLE: u16 = fdflags::APPEND | fdflags::NONBLOCK;
     let [fd, flags] = take(args)?;
     let flags = flags.flags(fdflags::ALL)?;
-    let descriptor = ctx.table.get_mut(fd.u32())?;
-    descriptor.require(Rights::FD_FDSTAT_SET_FLAGS)?;
-    if flags & !SETTABLE & !descriptor.flags != 0 {
+    let descriptor = ctx.table.get(fd.u32())?;
+    let mut state = descriptor.change();
+    state.require(Rights::FD_FDSTAT_SET_FLAGS)?;
+    if flags & !SETTABLE & !state.flags != 0 {
         return Err(Errno::Inval.into());
     }
-    let new = descriptor.flags & !SETTABLE | flags & SETTABLE;
-    if (new ^ descriptor.flags) & fdflags::APPEND != 0 {
+    let new = state.flags & !SETTABLE | flags & SETTABLE;
+    if (new ^ state.flags) & fdflags::APPEND != 0 {
         match &descriptor.object {
             Object::Host(host) if host.is_owned() => {
+                let _held = host.hold_append_mode();
                 host.set_append(new & fdflags::APPEND != 0)?;
             }
             // The mode of an inherited stream is shared with other processes.
@@ -72,7 +75,7 @@ pub(super) fn fd_fdstat_set_flags(
             _ => {}
         }
     }
-    descriptor.flags = new;
+    state.flags = new;
     Ok(())
 }
 
@@ -83,12 +86,12 @@ pub(super) fn fd_fdstat_set_rights(
 ) -> Result<(), Failure> {
     let [fd, base, inheriting] = take(args)?;
     let (base, inheriting) = (Rights(base.u64()), Rights(inheriting.u64()));
-    let descriptor = ctx.table.get_mut(fd.u32())?;
-    if !descriptor.base.contains(base) || !descriptor.inheriting.contains(inheriting) {
+    let descriptor = ctx.table.get(fd.u32())?;
+    let mut state = descriptor.change();
+    if !state.base.contains(base) || !state.inheriting.contains(inheriting) {
         return Err(Errno::Notcapable.into());
     }
-    descriptor.base = base;
-    descriptor.inheriting = inheriting;
+    (state.base, state.inheriting) = (base, inheriting);
     Ok(())
 }
 
@@ -102,7 +105,7 @@ pub(super) fn fd_filestat_get(
     let descriptor = ctx.table.get(fd.u32())?;
     descriptor.require(Rights::FD_FILESTAT_GET)?;
     let stat = match &descriptor.object {
-        Object::Dir(dir) => rustix::fs::fstat(dir)?,
+        Object::Dir(dir) => rustix::fs::fstat(&**dir)?,
         Object::Host(host) => rustix::fs::fstat(host)?,
         Object::Listener(fd) => rustix::fs::fstat(fd)?,
         Object::Bytes { .. } | Object::Pipe(_) | Object::Null => {
@@ -118,7 +121,8 @@ pub(super) fn fd_filestat_set_size(
     args: &[u64],
 ) -> Result<(), Failure> {
     let [fd, size] = take(args)?;
-    let host = written_file(ctx.table.get(fd.u32())?, Rights::FD_FILESTAT_SET_SIZE)?;
+    let descriptor = ctx.table.get(fd.u32())?;
+    let host = written_file(&descriptor, Rights::FD_FILESTAT_SET_SIZE)?;
     Ok(rustix::fs::ftruncate(host, size.u64())?)
 }
 
@@ -128,14 +132,15 @@ pub(super) fn fd_allocate(
     args: &[u64],
 ) -> Result<(), Failure> {
     let [fd, offset, len] = take(args)?;
-    let host = written_file(ctx.table.get(fd.u32())?, Rights::FD_ALLOCATE)?;
+    let descriptor = ctx.table.get(fd.u32())?;
+    let host = written_file(&descriptor, Rights::FD_ALLOCATE)?;
     Ok(rustix::fs::fallocate(host, FallocateFlags::empty(), offset.u64(), len.u64())?)
 }
 
 /// The file behind a descriptor that must be open for writing and have `right`.
 fn written_file(descriptor: &Descriptor, right: Rights) -> Result<&Host, Errno> {
     match &descriptor.object {
-        Object::Host(host) if descriptor.base.contains(Rights::FD_WRITE) => {
+        Object::Host(host) if descriptor.state().base.contains(Rights::FD_WRITE) => {
             descriptor.require(right)?;
             if host.class() == Class::File { Ok(host) } else { Err(Errno::Inval) }
         }
@@ -156,7 +161,7 @@ pub(super) fn fd_filestat_set_times(
         Object::Dir(dir) => {
             dir.writable()?;
             // Unlike futimens, this works with O_PATH descriptors.
-            Ok(rustix::fs::utimensat(dir, ".", &times, AtFlags::SYMLINK_NOFOLLOW)?)
+            Ok(rustix::fs::utimensat(&**dir, ".", &times, AtFlags::SYMLINK_NOFOLLOW)?)
         }
         Object::Host(host) if host.access == Access::ReadOnly => Err(Errno::Rofs.into()),
         Object::Host(host) => Ok(rustix::fs::futimens(host, &times)?),
@@ -196,9 +201,9 @@ pub(super) fn fd_datasync(
     args: &[u64],
 ) -> Result<(), Failure> {
     let [fd] = take(args)?;
-    let descriptor = ctx.table.get_mut(fd.u32())?;
+    let descriptor = ctx.table.get(fd.u32())?;
     descriptor.require(Rights::FD_DATASYNC)?;
-    match &mut descriptor.object {
+    match &descriptor.object {
         Object::Dir(dir) => Ok(rustix::fs::fdatasync(dir.readable()?)?),
         Object::Host(host) => Ok(rustix::fs::fdatasync(host)?),
         _ => Err(Errno::Inval.into()),
@@ -211,9 +216,9 @@ pub(super) fn fd_sync(
     args: &[u64],
 ) -> Result<(), Failure> {
     let [fd] = take(args)?;
-    let descriptor = ctx.table.get_mut(fd.u32())?;
+    let descriptor = ctx.table.get(fd.u32())?;
     descriptor.require(Rights::FD_SYNC)?;
-    match &mut descriptor.object {
+    match &descriptor.object {
         Object::Dir(dir) => Ok(rustix::fs::fsync(dir.readable()?)?),
         Object::Host(host) => Ok(rustix::fs::fsync(host)?),
         _ => Err(Errno::Inval.into()),
@@ -234,7 +239,7 @@ pub(super) fn fd_seek(
         _ => return Err(Errno::Inval.into()),
     };
     let right = if to == SeekFrom::Current(0) { Rights::FD_TELL } else { Rights::FD_SEEK };
-    seek(ctx.table.get(fd.u32())?, to, right, memory, new.u32())
+    seek(&*ctx.table.get(fd.u32())?, to, right, memory, new.u32())
 }
 
 pub(super) fn fd_tell(
@@ -244,7 +249,7 @@ pub(super) fn fd_tell(
 ) -> Result<(), Failure> {
     let [fd, offset] = take(args)?;
     let descriptor = ctx.table.get(fd.u32())?;
-    seek(descriptor, SeekFrom::Current(0), Rights::FD_TELL, memory, offset.u32())
+    seek(&descriptor, SeekFrom::Current(0), Rights::FD_TELL, memory, offset.u32())
 }
 
 /// Moves the position and writes the new one to `result`.

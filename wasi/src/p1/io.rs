@@ -1,7 +1,7 @@
 //! Moving bytes: `fd_read`, `fd_pread`, `fd_write` and `fd_pwrite`.
 //!
-//! Also serves `sock_recv` and `sock_send`. Invariant: data moves between the host and guest memory
-//! without a copy, in batches that bound what the host allocates; only regular files are asked for
+//! Also serves `sock_recv` and `sock_send`. Invariant: data moves in batches that bound what the host
+//! allocates; only regular files are asked for
 //! more than one batch, because others might wait; no data that was moved is forgotten.
 
 use std::os::fd::AsFd;
@@ -11,8 +11,8 @@ use rustix::io::Errno as HostErrno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::{Failure, take};
-use crate::descriptor::{Class, Descriptor, Host, Object, fdflags};
-use crate::memory::{Iovecs, Position};
+use crate::descriptor::{Class, Descriptor, Host, Object, State, lock};
+use crate::memory::{Iovecs, Moved, Position};
 use crate::rights::Rights;
 use crate::wait::Deadline;
 use crate::{Ctx, Errno, GuestMemory};
@@ -31,11 +31,12 @@ pub(super) fn fd_read(
     let [fd, iovs, count, nread] = take(args)?;
     let iovecs = memory.iovecs(iovs.u32(), count.u32())?;
     memory.check_array(nread.u32(), 1, 4)?;
-    let descriptor = readable(ctx.table.get_mut(fd.u32())?)?;
-    let nonblocking = descriptor.nonblocking();
-    let moved = match &mut descriptor.object {
+    let descriptor = ctx.table.get(fd.u32())?;
+    let nonblocking = readable(&descriptor)?.nonblocking();
+    let moved = match &descriptor.object {
         Object::Host(host) => read(host, memory, iovecs, None, nonblocking, ctx.deadline)?,
         Object::Bytes { bytes, read } => {
+            let mut read = lock(read);
             let moved = copy_out(&bytes[*read..], memory, iovecs)?;
             *read += moved as usize;
             moved
@@ -55,9 +56,10 @@ pub(super) fn fd_pread(
     let [fd, iovs, count, offset, nread] = take(args)?;
     let iovecs = memory.iovecs(iovs.u32(), count.u32())?;
     memory.check_array(nread.u32(), 1, 4)?;
-    let descriptor = readable(ctx.table.get_mut(fd.u32())?)?;
-    let nonblocking = descriptor.nonblocking();
-    let host = positioned(descriptor)?;
+    let descriptor = ctx.table.get(fd.u32())?;
+    let state = readable(&descriptor)?;
+    let host = positioned(&descriptor, state)?;
+    let nonblocking = state.nonblocking();
     let moved = read(host, memory, iovecs, Some(offset.u64()), nonblocking, ctx.deadline)?;
     Ok(memory.write_u32(nread.u32(), moved)?)
 }
@@ -70,10 +72,13 @@ pub(super) fn fd_write(
     let [fd, iovs, count, nwritten] = take(args)?;
     let iovecs = memory.iovecs(iovs.u32(), count.u32())?;
     memory.check_array(nwritten.u32(), 1, 4)?;
-    let descriptor = writable(ctx.table.get(fd.u32())?)?;
+    let descriptor = ctx.table.get(fd.u32())?;
+    let state = writable(&descriptor)?;
     let moved = match &descriptor.object {
         Object::Host(host) => {
-            write(host, memory, iovecs, None, descriptor.nonblocking(), ctx.deadline)?
+            let appends = state.appends() && host.class() == Class::File;
+            let _held = appends.then(|| host.hold_append_mode());
+            write(host, memory, iovecs, None, state.nonblocking(), ctx.deadline)?
         }
         Object::Pipe(pipe) => consume(memory, iovecs, |bytes| match pipe.append(bytes) {
             0 => Err(Errno::Nospc.into()),
@@ -93,40 +98,40 @@ pub(super) fn fd_pwrite(
     let [fd, iovs, count, offset, nwritten] = take(args)?;
     let iovecs = memory.iovecs(iovs.u32(), count.u32())?;
     memory.check_array(nwritten.u32(), 1, 4)?;
-    let descriptor = writable(ctx.table.get(fd.u32())?)?;
-    let host = positioned(descriptor)?;
+    let descriptor = ctx.table.get(fd.u32())?;
+    let state = writable(&descriptor)?;
+    let host = positioned(&descriptor, state)?;
     // Linux ignores the offset while a file is in append mode; POSIX and guests do not.
-    let appending = descriptor.flags & fdflags::APPEND != 0;
-    if appending {
+    let held = state.appends().then(|| host.hold_append_mode());
+    if held.is_some() {
         host.set_append(false)?;
     }
     let offset = Some(offset.u64());
-    let result = write(host, memory, iovecs, offset, descriptor.nonblocking(), ctx.deadline);
-    if appending {
+    let result = write(host, memory, iovecs, offset, state.nonblocking(), ctx.deadline);
+    if held.is_some() {
         host.set_append(true)?;
     }
     Ok(memory.write_u32(nwritten.u32(), result?)?)
 }
 
-fn readable(descriptor: &mut Descriptor) -> Result<&mut Descriptor, Errno> {
+fn readable(descriptor: &Descriptor) -> Result<State, Errno> {
+    let state = descriptor.state();
     if matches!(descriptor.object, Object::Dir(_)) {
         return Err(Errno::Isdir);
     }
-    if !descriptor.base.contains(Rights::FD_READ) {
-        return Err(Errno::Badf);
-    }
-    Ok(descriptor)
+    if state.base.contains(Rights::FD_READ) { Ok(state) } else { Err(Errno::Badf) }
 }
 
-fn writable(descriptor: &Descriptor) -> Result<&Descriptor, Errno> {
-    if descriptor.base.contains(Rights::FD_WRITE) { Ok(descriptor) } else { Err(Errno::Badf) }
+fn writable(descriptor: &Descriptor) -> Result<State, Errno> {
+    let state = descriptor.state();
+    if state.base.contains(Rights::FD_WRITE) { Ok(state) } else { Err(Errno::Badf) }
 }
 
 /// The host file of a descriptor with a position; pipes and terminals fail in the kernel.
-fn positioned(descriptor: &Descriptor) -> Result<&Host, Errno> {
+fn positioned(descriptor: &Descriptor, state: State) -> Result<&Host, Errno> {
     match &descriptor.object {
         Object::Host(host) if host.class() != Class::Socket => {
-            descriptor.require(Rights::FD_SEEK)?;
+            state.require(Rights::FD_SEEK)?;
             Ok(host)
         }
         _ => Err(Errno::Spipe),
@@ -141,17 +146,18 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub const END: Step = Step { moved: 0, next: None };
+    const END: Step = Step { moved: 0, next: None };
 
-    /// The only batch of a transfer.
-    pub fn last(moved: usize) -> Step {
-        Step { moved: moved as u64, next: None }
+    /// The only batch of a transfer; `None` when nothing was left to move.
+    pub fn last(moved: Option<Moved>) -> Step {
+        moved.map_or(Step::END, |moved| Step { moved: moved.bytes as u64, next: None })
     }
 
-    /// A batch of `asked` bytes, behind which `next` follows if it was moved completely.
-    fn partial(moved: usize, asked: u64, next: Option<Position>) -> Step {
-        let moved = moved as u64;
-        Step { moved, next: if moved == asked { next } else { None } }
+    /// A batch behind which another one follows if it was moved completely.
+    fn partial(moved: Option<Moved>) -> Step {
+        let complete = |moved: &Moved| moved.bytes as u64 == moved.asked;
+        let next = moved.filter(complete).and_then(|moved| moved.next);
+        Step { next, ..Step::last(moved) }
     }
 
     /// A batch behind which `next` follows.
@@ -191,33 +197,31 @@ fn read(
 ) -> Result<u32, Failure> {
     let ready = PollFlags::IN;
     transfer(|from, limit, total| {
-        let mut batch = memory.scatter(iovecs, from, limit)?;
-        if batch.slices.is_empty() {
-            return Ok(Step::END);
-        }
-        if host.class() == Class::File {
-            deadline.remaining()?;
-        } else if offset.is_none() && host.is_owned() && !nonblocking {
-            // A FIFO that nobody has opened for writing yet looks like its end.
-            deadline.wait(host, ready)?;
-        }
-        let moved = deadline.run(host, ready, host.waits(), nonblocking, || match offset {
-            None => rustix::io::readv(host, &mut batch.slices),
-            Some(offset) => match offset.checked_add(total) {
-                Some(offset) => rustix::io::preadv(host, &mut batch.slices, offset),
-                None => Err(HostErrno::INVAL),
-            },
+        let moved = memory.receive(iovecs, from, limit, |slices| {
+            if host.class() == Class::File {
+                deadline.remaining()?;
+            } else if offset.is_none() && host.is_owned() && !nonblocking {
+                // A FIFO that nobody has opened for writing yet looks like its end.
+                deadline.wait(host, ready)?;
+            }
+            deadline.run(host, ready, host.waits(), nonblocking, || match offset {
+                None => rustix::io::readv(host, slices),
+                Some(offset) => match offset.checked_add(total) {
+                    Some(offset) => rustix::io::preadv(host, slices, offset),
+                    None => Err(HostErrno::INVAL),
+                },
+            })
         })?;
-        if host.class() != Class::File {
-            return Ok(Step::last(moved));
-        }
-        Ok(Step::partial(moved, batch.bytes, batch.next))
+        Ok(match host.class() {
+            Class::File => Step::partial(moved),
+            _ => Step::last(moved),
+        })
     })
 }
 
 fn write(
     host: &Host,
-    memory: &GuestMemory<'_>,
+    memory: &mut GuestMemory<'_>,
     iovecs: Iovecs,
     offset: Option<u64>,
     nonblocking: bool,
@@ -226,32 +230,28 @@ fn write(
     let cautious = host.waits() && (nonblocking || deadline.is_set());
     transfer(|from, limit, total| {
         let limit = if cautious { limit.min(PIPE_BUF) } else { limit };
-        let batch = memory.gather(iovecs, from, limit)?;
-        if batch.slices.is_empty() {
-            return Ok(Step::END);
-        }
-        match host.class() {
-            Class::Socket => {
-                let flags = SendFlags::NOSIGNAL;
-                return send(host, &batch.slices, flags, nonblocking, deadline).map(Step::last);
+        let moved = memory.send(iovecs, from, limit, |slices| {
+            match host.class() {
+                Class::Socket => {
+                    return send(host, slices, SendFlags::NOSIGNAL, nonblocking, deadline);
+                }
+                Class::File => {
+                    deadline.remaining()?;
+                }
+                Class::Stream => {}
             }
-            Class::File => {
-                deadline.remaining()?;
-            }
-            Class::Stream => {}
-        }
-        let moved =
             deadline.run(host, PollFlags::OUT, host.waits(), nonblocking, || match offset {
-                None => rustix::io::writev(host, &batch.slices),
+                None => rustix::io::writev(host, slices),
                 Some(offset) => match offset.checked_add(total) {
-                    Some(offset) => rustix::io::pwritev(host, &batch.slices, offset),
+                    Some(offset) => rustix::io::pwritev(host, slices, offset),
                     None => Err(HostErrno::INVAL),
                 },
-            })?;
-        if host.class() == Class::Stream {
-            return Ok(Step::last(moved));
-        }
-        Ok(Step::partial(moved, batch.bytes, batch.next))
+            })
+        })?;
+        Ok(match host.class() {
+            Class::File => Step::partial(moved),
+            Class::Stream | Class::Socket => Step::last(moved),
+        })
     })
 }
 
@@ -273,38 +273,42 @@ pub(super) fn send(
 fn copy_out(bytes: &[u8], memory: &mut GuestMemory<'_>, iovecs: Iovecs) -> Result<u32, Failure> {
     transfer(|from, limit, total| {
         let mut rest = &bytes[total as usize..];
-        let mut batch = memory.scatter(iovecs, from, limit)?;
-        let mut moved = 0;
-        for slice in &mut batch.slices {
-            let (head, tail) = rest.split_at(slice.len().min(rest.len()));
-            slice[..head.len()].copy_from_slice(head);
-            moved += head.len();
-            rest = tail;
-        }
-        Ok(Step::partial(moved, batch.bytes, batch.next))
+        let moved = memory.receive(iovecs, from, limit, |slices| {
+            let mut moved = 0;
+            for slice in slices {
+                let (head, tail) = rest.split_at(slice.len().min(rest.len()));
+                slice[..head.len()].copy_from_slice(head);
+                moved += head.len();
+                rest = tail;
+            }
+            Ok(moved)
+        })?;
+        Ok(Step::partial(moved))
     })
 }
 
 /// Hands the guest's buffers to `sink`, which says how much of each it took.
 fn consume(
-    memory: &GuestMemory<'_>,
+    memory: &mut GuestMemory<'_>,
     iovecs: Iovecs,
     mut sink: impl FnMut(&[u8]) -> Result<usize, Failure>,
 ) -> Result<u32, Failure> {
     transfer(|from, limit, _| {
-        let batch = memory.gather(iovecs, from, limit)?;
-        let mut moved = 0;
-        for slice in &batch.slices {
-            let taken = match sink(slice) {
-                Err(failure) if moved == 0 => return Err(failure),
-                Err(_) => break,
-                Ok(taken) => taken,
-            };
-            moved += taken;
-            if taken < slice.len() {
-                break;
+        let moved = memory.send(iovecs, from, limit, |slices| {
+            let mut moved = 0;
+            for slice in slices {
+                let taken = match sink(slice) {
+                    Err(failure) if moved == 0 => return Err(failure),
+                    Err(_) => break,
+                    Ok(taken) => taken,
+                };
+                moved += taken;
+                if taken < slice.len() {
+                    break;
+                }
             }
-        }
-        Ok(Step::partial(moved, batch.bytes, batch.next))
+            Ok(moved)
+        })?;
+        Ok(Step::partial(moved))
     })
 }

@@ -4,12 +4,13 @@
 //! opening never waits, and no descriptor number is missing when the host has already acted.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags, PROC_SUPER_MAGIC};
 
 use super::path::guest_path;
 use super::{Failure, take};
-use crate::descriptor::{Class, Descriptor, Dir, Host, Object, fdflags};
+use crate::descriptor::{Class, Descriptor, Dir, Host, Object, State, fdflags};
 use crate::path::{GuestPath, Resolver};
 use crate::rights::Rights;
 use crate::{Access, Ctx, Errno, GuestMemory};
@@ -35,13 +36,14 @@ pub(super) fn path_open(
         rights: Rights(base.u64()),
         fdflags: fdflags.flags(fdflags::ALL)?,
     };
-    ctx.table.reserve()?;
+    let number = ctx.table.reserve()?;
     let descriptor = ctx.table.get(fd.u32())?;
-    let dir = descriptor.dir()?;
+    let (dir, state) = (descriptor.dir()?, descriptor.state());
     let path = guest_path(memory, path, len)?;
-    request.check(&path, descriptor, dir.grant.access)?;
-    let opened = request.open(ctx.resolver, dir, &path, descriptor.inheriting)?;
-    let number = ctx.table.insert(opened)?;
+    let path = GuestPath::new(&path)?;
+    request.check(&path, state, dir.grant.access)?;
+    let opened = request.open(ctx.resolver, dir, &path, state.inheriting)?;
+    let number = number.insert(opened)?;
     Ok(memory.write_u32(opened_fd.u32(), number)?)
 }
 
@@ -67,7 +69,7 @@ impl Request {
     }
 
     /// Refuses what the path, the rights of the directory or the grant do not allow.
-    fn check(&self, path: &GuestPath<'_>, dir: &Descriptor, access: Access) -> Result<(), Errno> {
+    fn check(&self, path: &GuestPath<'_>, dir: State, access: Access) -> Result<(), Errno> {
         let mut needed = Rights::PATH_OPEN;
         if self.has(CREAT) {
             needed = needed | Rights::PATH_CREATE_FILE;
@@ -133,7 +135,7 @@ impl Request {
         let stat = rustix::fs::fstat(&fd)?;
         let (object, base) = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                (Object::Dir(Dir::beneath(dir.grant.clone(), fd)), Rights::DIRECTORY)
+                (Object::Dir(Arc::new(Dir::beneath(dir.grant.clone(), fd))), Rights::DIRECTORY)
             }
             _ => {
                 // Through /proc a process can rewrite its own code: not even a grant of / is meant
@@ -148,7 +150,7 @@ impl Request {
         };
         let base = base & inheriting;
         let inheriting = if matches!(object, Object::Dir(_)) { inheriting } else { base };
-        Ok(Descriptor { object, base, inheriting, flags: self.fdflags })
+        Ok(Descriptor::with(object, State { base, inheriting, flags: self.fdflags }))
     }
 
     fn file_rights(&self, class: Class) -> Rights {

@@ -3,6 +3,7 @@
 //! Each resolves the directory that holds the name, then acts on the name without following links.
 //! Invariant: nothing is changed unless the grant of every directory involved is read-write.
 
+use std::borrow::Cow;
 use std::os::fd::AsFd;
 
 use rustix::fs::{AtFlags, FileType, Mode, Stat};
@@ -16,13 +17,13 @@ use crate::path::{GuestPath, MAX_PATH, Name, Resolver, read_link};
 use crate::rights::Rights;
 use crate::{Access, Ctx, Errno, GuestMemory};
 
-/// The path at `ptr`, refused before anything is looked up if it cannot be valid.
+/// The text of the path at `ptr`, cut where it is too long to be valid.
 pub(super) fn guest_path<'m>(
     memory: &'m GuestMemory<'_>,
     ptr: Arg,
     len: Arg,
-) -> Result<GuestPath<'m>, Errno> {
-    GuestPath::new(memory.slice(ptr.u32(), len.u32())?)
+) -> Result<Cow<'m, [u8]>, Errno> {
+    memory.text(ptr.u32(), len.u32(), MAX_PATH)
 }
 
 pub(super) fn path_create_directory(
@@ -32,6 +33,7 @@ pub(super) fn path_create_directory(
 ) -> Result<(), Failure> {
     let [fd, path, len] = take(args)?;
     let path = guest_path(memory, path, len)?;
+    let path = GuestPath::new(&path)?;
     let dir = ctx.table.dir(fd.u32(), Rights::PATH_CREATE_DIRECTORY)?;
     dir.writable()?;
     let parent = ctx.resolver.parent(dir.as_fd(), &path)?;
@@ -48,8 +50,9 @@ pub(super) fn path_filestat_get(
     let follow = flags.flags(SYMLINK_FOLLOW)? != 0;
     memory.check_array(buf.u32(), 1, FILESTAT_SIZE)?;
     let path = guest_path(memory, path, len)?;
+    let path = GuestPath::new(&path)?;
     let dir = ctx.table.dir(fd.u32(), Rights::PATH_FILESTAT_GET)?;
-    let stat = stat(ctx.resolver, dir, &path, follow)?;
+    let stat = stat(ctx.resolver, &dir, &path, follow)?;
     Ok(write_filestat(memory, buf.u32(), &stat)?)
 }
 
@@ -72,6 +75,7 @@ pub(super) fn path_filestat_set_times(
     let follow = flags.flags(SYMLINK_FOLLOW)? != 0;
     let times = timestamps(atim, mtim, fst_flags)?;
     let path = guest_path(memory, path, len)?;
+    let path = GuestPath::new(&path)?;
     let dir = ctx.table.dir(fd.u32(), Rights::PATH_FILESTAT_SET_TIMES)?;
     dir.writable()?;
     let entry = if follow {
@@ -91,10 +95,12 @@ pub(super) fn path_link(
     let [old_fd, old_flags, old_path, old_len, new_fd, new_path, new_len] = take(args)?;
     let follow = old_flags.flags(SYMLINK_FOLLOW)? != 0;
     let old_path = guest_path(memory, old_path, old_len)?;
+    let old_path = GuestPath::new(&old_path)?;
     let new_path = guest_path(memory, new_path, new_len)?;
+    let new_path = GuestPath::new(&new_path)?;
     let old = ctx.table.dir(old_fd.u32(), Rights::PATH_LINK_SOURCE)?;
     let new = ctx.table.dir(new_fd.u32(), Rights::PATH_LINK_TARGET)?;
-    check_pair(old, new)?;
+    check_pair(&old, &new)?;
     let entry = if follow {
         ctx.resolver.followed_entry(old.as_fd(), &old_path)?
     } else {
@@ -113,10 +119,12 @@ pub(super) fn path_rename(
 ) -> Result<(), Failure> {
     let [fd, old_path, old_len, new_fd, new_path, new_len] = take(args)?;
     let old_path = guest_path(memory, old_path, old_len)?;
+    let old_path = GuestPath::new(&old_path)?;
     let new_path = guest_path(memory, new_path, new_len)?;
+    let new_path = GuestPath::new(&new_path)?;
     let old = ctx.table.dir(fd.u32(), Rights::PATH_RENAME_SOURCE)?;
     let new = ctx.table.dir(new_fd.u32(), Rights::PATH_RENAME_TARGET)?;
-    check_pair(old, new)?;
+    check_pair(&old, &new)?;
     let old_parent = ctx.resolver.parent(old.as_fd(), &old_path)?;
     let new_parent = ctx.resolver.parent(new.as_fd(), &new_path)?;
     old_path.normal_name().and(new_path.normal_name()).ok_or(Errno::Busy)?;
@@ -141,11 +149,12 @@ pub(super) fn path_symlink(
     args: &[u64],
 ) -> Result<(), Failure> {
     let [target, target_len, fd, path, len] = take(args)?;
-    let target = memory.slice(target.u32(), target_len.u32())?;
+    let target = guest_path(memory, target, target_len)?;
     let path = guest_path(memory, path, len)?;
+    let path = GuestPath::new(&path)?;
     let dir = ctx.table.dir(fd.u32(), Rights::PATH_SYMLINK)?;
     dir.writable()?;
-    match target {
+    match &*target {
         [] => return Err(Errno::Noent.into()),
         // It would name a place in the host's tree, which guests neither see nor follow.
         [b'/', ..] => return Err(Errno::Perm.into()),
@@ -155,7 +164,7 @@ pub(super) fn path_symlink(
     }
     let parent = ctx.resolver.parent(dir.as_fd(), &path)?;
     path.normal_name().ok_or(Errno::Exist)?;
-    Ok(rustix::fs::symlinkat(target, parent, path.tail)?)
+    Ok(rustix::fs::symlinkat(&*target, parent, path.tail)?)
 }
 
 pub(super) fn path_readlink(
@@ -167,6 +176,7 @@ pub(super) fn path_readlink(
     memory.check_array(bufused.u32(), 1, 4)?;
     memory.check_array(buf.u32(), buf_len.u32(), 1)?;
     let path = guest_path(memory, path, len)?;
+    let path = GuestPath::new(&path)?;
     let dir = ctx.table.dir(fd.u32(), Rights::PATH_READLINK)?;
     let mut target = read_link(&ctx.resolver.entry(dir.as_fd(), &path)?)?;
     // It could not be followed, and would tell the guest where on the host it lives.
@@ -185,6 +195,7 @@ pub(super) fn path_remove_directory(
 ) -> Result<(), Failure> {
     let [fd, path, len] = take(args)?;
     let path = guest_path(memory, path, len)?;
+    let path = GuestPath::new(&path)?;
     let dir = ctx.table.dir(fd.u32(), Rights::PATH_REMOVE_DIRECTORY)?;
     dir.writable()?;
     let parent = ctx.resolver.parent(dir.as_fd(), &path)?;
@@ -203,6 +214,7 @@ pub(super) fn path_unlink_file(
 ) -> Result<(), Failure> {
     let [fd, path, len] = take(args)?;
     let path = guest_path(memory, path, len)?;
+    let path = GuestPath::new(&path)?;
     let dir = ctx.table.dir(fd.u32(), Rights::PATH_UNLINK_FILE)?;
     dir.writable()?;
     let parent = ctx.resolver.parent(dir.as_fd(), &path)?;

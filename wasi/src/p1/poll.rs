@@ -5,7 +5,7 @@
 //! descriptors that are waited for.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -15,7 +15,7 @@ use rustix::time::ClockId;
 
 use super::clock::{clock, now};
 use super::{Failure, take};
-use crate::descriptor::{Class, Descriptor, Host, Object};
+use crate::descriptor::{Class, Descriptor, Host, Object, lock};
 use crate::rights::Rights;
 use crate::wait::timespec;
 use crate::{Ctx, Errno, GuestMemory};
@@ -88,6 +88,7 @@ pub(super) fn poll_oneoff(
     memory.check_array(input, count, SUBSCRIPTION_SIZE)?;
     memory.check_array(output, count, EVENT_SIZE)?;
     memory.check_array(nevents.u32(), 1, 4)?;
+    // A guest's descriptors stay open while one of its threads waits for them.
     let mut waiter = Waiter { ctx, polled: Vec::new(), places: HashMap::new() };
     let subscriptions = (0..count)
         .map(|index| waiter.subscription(memory, input + index * SUBSCRIPTION_SIZE))
@@ -117,7 +118,7 @@ fn write_event(
 /// Collects what must be polled; a descriptor subscribed to several times is polled once.
 struct Waiter<'c> {
     ctx: &'c Ctx,
-    polled: Vec<(BorrowedFd<'c>, PollFlags)>,
+    polled: Vec<(Arc<Descriptor>, PollFlags)>,
     /// The place in `polled` of each guest descriptor.
     places: HashMap<u32, usize>,
 }
@@ -143,24 +144,23 @@ impl Waiter<'_> {
             Ok(descriptor) => descriptor,
             Err(error) => return Target::Ready(Outcome::error(error)),
         };
-        if let Err(error) = check_rights(descriptor, kind) {
+        if let Err(error) = check_rights(&descriptor, kind) {
             return Target::Ready(Outcome::error(error));
         }
-        let host = match &descriptor.object {
+        match &descriptor.object {
             Object::Host(host) if host.class() == Class::File => {
                 let nbytes = if kind == Kind::FdRead { bytes_left(host) } else { 1 };
                 return Target::Ready(Outcome { nbytes, ..Outcome::OK });
             }
-            Object::Host(host) => host.as_fd(),
-            Object::Listener(fd) => fd.as_fd(),
+            Object::Host(_) | Object::Listener(_) => {}
             Object::Bytes { bytes, read } => {
-                let nbytes = (bytes.len() - read) as u64;
+                let nbytes = (bytes.len() - *lock(read)) as u64;
                 return Target::Ready(Outcome { nbytes, ..Outcome::OK });
             }
             Object::Dir(_) | Object::Pipe(_) | Object::Null => return Target::Ready(Outcome::OK),
-        };
+        }
         let place = *self.places.entry(fd).or_insert_with(|| {
-            self.polled.push((host, PollFlags::empty()));
+            self.polled.push((descriptor, PollFlags::empty()));
             self.polled.len() - 1
         });
         self.polled[place].1 |= match kind {
@@ -175,8 +175,13 @@ impl Waiter<'_> {
         &self,
         subscriptions: &[Subscription],
     ) -> Result<Vec<(Subscription, Outcome)>, Failure> {
-        let mut fds: Vec<PollFd<'_>> =
-            self.polled.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
+        let mut fds: Vec<PollFd<'_>> = self
+            .polled
+            .iter()
+            .filter_map(|(polled, flags)| {
+                Some(PollFd::from_borrowed_fd(polled.waitable()?, *flags))
+            })
+            .collect();
         let at_once = subscriptions.iter().any(|s| matches!(s.target, Target::Ready(_)));
         loop {
             let timeout = if at_once { Some(Duration::ZERO) } else { self.timeout(subscriptions)? };
@@ -232,7 +237,8 @@ impl Waiter<'_> {
         if happened.contains(PollFlags::NVAL) {
             return Some(Outcome::error(Errno::Badf));
         }
-        let nbytes = if reads { ioctl_fionread(self.polled[place].0).unwrap_or(0) } else { 1 };
+        let left = || ioctl_fionread(self.polled[place].0.waitable()?).ok();
+        let nbytes = if reads { left().unwrap_or(0) } else { 1 };
         // The peer's end of a half-closed connection counts once everything has been read.
         let hangup = happened.intersects(PollFlags::HUP | PollFlags::ERR)
             || reads && nbytes == 0 && happened.contains(PollFlags::RDHUP);
@@ -282,7 +288,7 @@ fn time(memory: &GuestMemory<'_>, ptr: u32) -> Result<Target, Errno> {
 fn check_rights(descriptor: &Descriptor, kind: Kind) -> Result<(), Errno> {
     let access = if kind == Kind::FdRead { Rights::FD_READ } else { Rights::FD_WRITE };
     let is_dir = matches!(descriptor.object, Object::Dir(_));
-    if !is_dir && !descriptor.base.contains(access) {
+    if !is_dir && !descriptor.state().base.contains(access) {
         return Err(Errno::Badf);
     }
     if is_dir { Ok(()) } else { descriptor.require(Rights::POLL_FD_READWRITE) }

@@ -9,9 +9,6 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use super::{Failure, take};
 use crate::{Ctx, Errno, GuestMemory};
 
-/// Random bytes fetched between two looks at the deadline; some milliseconds of work.
-const RANDOM_PIECE: usize = 1 << 20;
-
 pub(super) fn proc_exit(
     _ctx: &mut Ctx,
     _memory: &mut GuestMemory<'_>,
@@ -47,7 +44,7 @@ pub(super) fn random_get(
     args: &[u64],
 ) -> Result<(), Failure> {
     let [buffer, len] = take(args)?;
-    for piece in memory.slice_mut(buffer.u32(), len.u32())?.chunks_mut(RANDOM_PIECE) {
+    memory.fill(buffer.u32(), len.u32(), |piece| {
         let mut filled = 0;
         while filled < piece.len() {
             ctx.deadline.remaining()?;
@@ -57,6 +54,6 @@ pub(super) fn random_get(
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -26,15 +26,15 @@ pub(super) fn sock_accept(
     let [fd, flags, connection] = take(args)?;
     let flags = flags.flags(fdflags::NONBLOCK)?;
     memory.check_array(connection.u32(), 1, 4)?;
-    ctx.table.reserve()?;
+    let number = ctx.table.reserve()?;
     let descriptor = ctx.table.get(fd.u32())?;
+    let state = descriptor.state();
     let Object::Listener(listener) = &descriptor.object else { return Err(Errno::Notsock.into()) };
-    descriptor.require(Rights::SOCK_ACCEPT)?;
-    let accepted =
-        ctx.deadline.run(listener, PollFlags::IN, false, descriptor.nonblocking(), || {
-            rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
-        })?;
-    let number = ctx.table.insert(Descriptor { flags, ..Descriptor::socket(accepted) })?;
+    state.require(Rights::SOCK_ACCEPT)?;
+    let accepted = ctx.deadline.run(listener, PollFlags::IN, false, state.nonblocking(), || {
+        rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+    })?;
+    let number = number.insert(Descriptor::socket(accepted, flags))?;
     Ok(memory.write_u32(connection.u32(), number)?)
 }
 
@@ -48,26 +48,27 @@ pub(super) fn sock_recv(
     let iovecs = memory.iovecs(data.u32(), count.u32())?;
     memory.check_array(ro_datalen.u32(), 1, 4)?;
     memory.check_array(ro_flags.u32(), 1, 2)?;
-    let (socket, nonblocking) = connected(ctx.table.get(fd.u32())?, Rights::FD_READ)?;
+    let descriptor = ctx.table.get(fd.u32())?;
+    let (socket, nonblocking) = connected(&descriptor, Rights::FD_READ)?;
     let peek = flags & RECV_PEEK != 0;
     let host_flags = if peek { RecvFlags::PEEK } else { RecvFlags::empty() };
     let mut truncated = false;
     let moved = transfer(|from, limit, _| {
-        let mut batch = memory.scatter(iovecs, from, limit)?;
-        if batch.slices.is_empty() {
-            return Ok(Step::END);
-        }
-        let message = ctx.deadline.run(socket, PollFlags::IN, false, nonblocking, || {
-            let mut control = RecvAncillaryBuffer::default();
-            rustix::net::recvmsg(socket, &mut batch.slices, &mut control, host_flags)
+        let moved = memory.receive(iovecs, from, limit, |slices| {
+            let message = ctx.deadline.run(socket, PollFlags::IN, false, nonblocking, || {
+                let mut control = RecvAncillaryBuffer::default();
+                rustix::net::recvmsg(socket, slices, &mut control, host_flags)
+            })?;
+            truncated |= message.flags.contains(ReturnFlags::TRUNC);
+            Ok(message.bytes)
         })?;
-        truncated |= message.flags.contains(ReturnFlags::TRUNC);
+        let bytes = moved.map_or(0, |moved| moved.bytes);
         // Waiting for all while only peeking would meet the same bytes again and again.
-        if message.bytes == 0 || peek || flags & RECV_WAITALL == 0 {
-            return Ok(Step::last(message.bytes));
+        if bytes == 0 || peek || flags & RECV_WAITALL == 0 {
+            return Ok(Step::last(moved));
         }
-        let next = memory.advance(iovecs, from, message.bytes as u64)?;
-        Ok(Step::more(message.bytes, next))
+        let next = memory.advance(iovecs, from, bytes as u64)?;
+        Ok(Step::more(bytes, next))
     })?;
     memory.write_u32(ro_datalen.u32(), moved)?;
     Ok(memory.write_u16(ro_flags.u32(), if truncated { RECV_DATA_TRUNCATED } else { 0 })?)
@@ -82,14 +83,13 @@ pub(super) fn sock_send(
     flags.flags(0)?;
     let iovecs = memory.iovecs(data.u32(), count.u32())?;
     memory.check_array(so_datalen.u32(), 1, 4)?;
-    let (socket, nonblocking) = connected(ctx.table.get(fd.u32())?, Rights::FD_WRITE)?;
+    let descriptor = ctx.table.get(fd.u32())?;
+    let (socket, nonblocking) = connected(&descriptor, Rights::FD_WRITE)?;
     let moved = transfer(|from, limit, _| {
-        let batch = memory.gather(iovecs, from, limit)?;
-        if batch.slices.is_empty() {
-            return Ok(Step::END);
-        }
-        let flags = SendFlags::NOSIGNAL;
-        send(socket, &batch.slices, flags, nonblocking, ctx.deadline).map(Step::last)
+        let moved = memory.send(iovecs, from, limit, |slices| {
+            send(socket, slices, SendFlags::NOSIGNAL, nonblocking, ctx.deadline)
+        })?;
+        Ok(Step::last(moved))
     })?;
     Ok(memory.write_u32(so_datalen.u32(), moved)?)
 }
@@ -106,7 +106,8 @@ pub(super) fn sock_shutdown(
         0 => return Err(Errno::Inval.into()),
         _ => Shutdown::Both,
     };
-    let (socket, _) = connected(ctx.table.get(fd.u32())?, Rights::SOCK_SHUTDOWN)?;
+    let descriptor = ctx.table.get(fd.u32())?;
+    let (socket, _) = connected(&descriptor, Rights::SOCK_SHUTDOWN)?;
     Ok(rustix::net::shutdown(socket, how)?)
 }
 
@@ -114,8 +115,9 @@ pub(super) fn sock_shutdown(
 fn connected(descriptor: &Descriptor, right: Rights) -> Result<(&Host, bool), Errno> {
     match &descriptor.object {
         Object::Host(host) if host.class() == Class::Socket => {
-            descriptor.require(right)?;
-            Ok((host, descriptor.nonblocking()))
+            let state = descriptor.state();
+            state.require(right)?;
+            Ok((host, state.nonblocking()))
         }
         Object::Listener(_) => Err(Errno::Notconn),
         _ => Err(Errno::Notsock),

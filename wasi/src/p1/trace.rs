@@ -2,6 +2,7 @@
 //!
 //! Made by the command before the call, because the paths it shows are the guest's to change.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{Function, Kind, ParamType};
@@ -23,8 +24,9 @@ pub struct Trace<'a> {
 
 impl Trace<'_> {
     /// The path at `ptr`, as far as it is shown.
-    fn path(&self, ptr: u64, len: u64) -> Result<&[u8], Errno> {
-        self.memory.slice(ptr as u32, (len as u32).min(MAX_SHOWN))
+    fn path(&self, ptr: u64, len: u64) -> Result<Cow<'_, [u8]>, Errno> {
+        let len = (len as u32).min(MAX_SHOWN);
+        self.memory.text(ptr as u32, len, len as usize)
     }
 }
 

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use lithe::{Config, Engine, Features, Limits, MemoryType, SharedMemory};
 use lithe_wasi::{Ctx, Errno, Grants, GuestMemory, Stop, p1};
 
 /// Where results are written.
@@ -106,16 +107,51 @@ pub struct Dirent {
 pub struct Guest {
     pub ctx: Ctx,
     pub memory: Vec<u8>,
+    /// In the tests of `shared.rs`: the memory that calls see; its contents are copied before and after.
+    shared: Option<SharedMemory>,
+}
+
+/// A shared memory of `MEMORY` bytes, in the tests of `shared.rs`.
+fn shared() -> Option<SharedMemory> {
+    if env!("CARGO_CRATE_NAME") != "shared" {
+        return None;
+    }
+    let engine = Engine::new(&Config::new().features(Features::WASM3.union(Features::THREADS)));
+    let limits = Limits { min: MEMORY as u64, max: Some(MEMORY as u64) };
+    let ty = MemoryType { limits, is64: false, shared: true, page_log2: 0 };
+    Some(SharedMemory::new(&engine, ty).unwrap())
 }
 
 impl Guest {
     pub fn new(grants: Grants) -> Guest {
-        Guest { ctx: Ctx::new(grants).unwrap(), memory: vec![0; MEMORY] }
+        Guest { ctx: Ctx::new(grants).unwrap(), memory: vec![0; MEMORY], shared: shared() }
+    }
+
+    /// Another thread of the same guest, with a memory of its own.
+    pub fn thread(&self) -> Guest {
+        Guest { ctx: self.ctx.share(), memory: vec![0; MEMORY], shared: shared() }
+    }
+
+    /// Whether bytes are copied, so that buffers may overlap.
+    pub fn copies(&self) -> bool {
+        self.shared.is_some()
     }
 
     pub fn try_call(&mut self, name: &str, args: &[u64]) -> Result<Errno, Stop> {
         let function = p1::function(name).unwrap_or_else(|| panic!("no function {name}"));
-        p1::call(&mut self.ctx, &mut GuestMemory::new(&mut self.memory), function, args)
+        let Some(shared) = &self.shared else {
+            return p1::call(
+                &mut self.ctx,
+                &mut GuestMemory::new(&mut self.memory),
+                function,
+                args,
+            );
+        };
+        shared.write(0, &self.memory).unwrap();
+        let mut memory = GuestMemory::shared(shared.clone());
+        let result = p1::call(&mut self.ctx, &mut memory, function, args);
+        shared.read(0, &mut self.memory).unwrap();
+        result
     }
 
     /// Calls a function that must not stop the guest.

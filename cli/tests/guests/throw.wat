@@ -1,0 +1,11 @@
+(module $throw
+  (tag $refused (param i32))
+  (tag (export "named"))
+  (func $check (param i32)
+    (if (i32.eqz (local.get 0)) (then (throw $refused (i32.const 7)))))
+  (func $start (export "_start") (call $check (i32.const 0)))
+  (func (export "named-tag") (throw 1))
+  (func (export "caught") (result i32)
+    (block $h (result i32)
+      (try_table (catch $refused $h) (call $start))
+      (i32.const 0))))

@@ -1,0 +1,217 @@
+//! Atomic operations (the threads proposal). On shared memories they are sequentially consistent; a memory that
+//! is not shared has one thread, and plain accesses do. SAFETY of all functions: the module invariant of `regs`;
+//! an access happens only after its checks of alignment and bounds.
+
+use lithe_runtime::{Instance, Memory, racy::Word};
+use lithe_types::TrapKind;
+
+use super::memory::{Place, memory, place_in};
+use crate::regs::{Flow, Regs};
+
+/// The place of a `T` at `address` plus `offset`, which must be aligned.
+#[inline(always)]
+unsafe fn aligned<T>(memory: *mut Memory, address: u64, offset: u64) -> Result<Place<T>, TrapKind> {
+    // SAFETY: module invariant.
+    unsafe {
+        let effective = address.checked_add(offset).ok_or(TrapKind::MemoryOutOfBounds)?;
+        if effective % size_of::<T>() as u64 != 0 {
+            return Err(TrapKind::UnalignedAtomic);
+        }
+        place_in(memory, address, offset).ok_or(TrapKind::MemoryOutOfBounds)
+    }
+}
+
+/// Address in field 1, memory in field 2.
+#[inline(always)]
+pub(crate) unsafe fn load<T: Word + Into<u64>>(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let place = match aligned::<T>(memory(r, r.field(2) as usize), r.get(1), r.cell(2)) {
+            Ok(place) => place,
+            Err(kind) => return kind.into(),
+        };
+        let value = match place.shared {
+            true => T::atomic_load(place.at),
+            false => place.at.read_unaligned(),
+        };
+        r.set(value.into());
+        r.next(3)
+    }
+}
+
+/// Address in field 0, value in field 1, memory in field 2.
+#[inline(always)]
+pub(crate) unsafe fn store<T: Word>(r: &mut Regs, truncate: impl FnOnce(u64) -> T) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let place = match aligned::<T>(memory(r, r.field(2) as usize), r.get(0), r.cell(2)) {
+            Ok(place) => place,
+            Err(kind) => return kind.into(),
+        };
+        let value = truncate(r.get(1));
+        match place.shared {
+            true => T::atomic_store(place.at, value),
+            false => place.at.write_unaligned(value),
+        }
+        r.next(3)
+    }
+}
+
+/// Address in field 1, value in field 2, memory in field 3. `plain` gives the new value from the old one.
+#[inline(always)]
+pub(crate) unsafe fn rmw<T: Word + Into<u64>>(
+    r: &mut Regs,
+    truncate: impl FnOnce(u64) -> T,
+    atomic: unsafe fn(*mut T, T) -> T,
+    plain: impl FnOnce(T, T) -> T,
+) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let place = match aligned::<T>(memory(r, r.field(3) as usize), r.get(1), r.cell(2)) {
+            Ok(place) => place,
+            Err(kind) => return kind.into(),
+        };
+        let value = truncate(r.get(2));
+        let old = if place.shared {
+            atomic(place.at, value)
+        } else {
+            let old = place.at.read_unaligned();
+            place.at.write_unaligned(plain(old, value));
+            old
+        };
+        r.set(old.into());
+        r.next(3)
+    }
+}
+
+/// Address in field 1, the value expected in field 2, the new one in field 3, memory in field 4. Only the low
+/// bits of what is expected count.
+#[inline(always)]
+pub(crate) unsafe fn cmpxchg<T: Word + Into<u64>>(
+    r: &mut Regs,
+    truncate: impl Fn(u64) -> T,
+) -> Flow {
+    // SAFETY: module invariant; the format has a fifth field, the first one of the next cell.
+    unsafe {
+        let place = match aligned::<T>(memory(r, r.field(4) as usize), r.get(1), r.cell(3)) {
+            Ok(place) => place,
+            Err(kind) => return kind.into(),
+        };
+        let (expected, value) = (truncate(r.get(2)), truncate(r.get(3)));
+        let old = if place.shared {
+            T::atomic_cmpxchg(place.at, expected, value)
+        } else {
+            let old = place.at.read_unaligned();
+            if old == expected {
+                place.at.write_unaligned(value);
+            }
+            old
+        };
+        r.set(old.into());
+        r.next(4)
+    }
+}
+
+/// # Safety
+/// As for the other bodies.
+#[inline(always)]
+pub(crate) unsafe fn fence(r: &mut Regs) -> Flow {
+    core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+    // SAFETY: module invariant.
+    unsafe { r.next(1) }
+}
+
+/// Address in field 1, count in field 2, memory in field 3.
+#[inline(always)]
+pub(crate) unsafe fn notify(r: &mut Regs) -> Flow {
+    // SAFETY: module invariant.
+    unsafe {
+        let memory = memory(r, r.field(3) as usize);
+        match wake(memory, r.get(1), r.cell(2), r.get(2) as u32) {
+            Ok(count) => {
+                r.set(u64::from(count));
+                r.next(3)
+            }
+            Err(kind) => kind.into(),
+        }
+    }
+}
+
+/// Nobody waits at a memory that is not shared.
+#[inline(never)]
+unsafe fn wake(
+    memory: *mut Memory,
+    address: u64,
+    offset: u64,
+    count: u32,
+) -> Result<u32, TrapKind> {
+    // SAFETY: module invariant.
+    let place = unsafe { aligned::<u32>(memory, address, offset)? };
+    #[cfg(feature = "std")]
+    // SAFETY: the memory lives as long as the store.
+    if let Some(shared) = unsafe { (*memory).shared() } {
+        return Ok(shared.notify(place.at as usize - shared.base() as usize, count));
+    }
+    let _ = (place, count);
+    Ok(0)
+}
+
+/// Address in field 1, the value expected in field 2, nanoseconds in field 3, memory in field 4.
+#[inline(always)]
+pub(crate) unsafe fn wait<T: Word>(r: &mut Regs, truncate: impl FnOnce(u64) -> T) -> Flow {
+    // SAFETY: module invariant; the format has a fifth field, the first one of the next cell.
+    unsafe {
+        let memory = memory(r, r.field(4) as usize);
+        let (expected, time) = (truncate(r.get(2)), r.get(3) as i64);
+        match sleep(r.inst, memory, r.get(1), r.cell(3), expected, time) {
+            Ok(end) => {
+                r.set(u64::from(end));
+                r.next(4)
+            }
+            Err(reason) => Flow::Leave(reason),
+        }
+    }
+}
+
+/// Waits, and gives the number of how that ended or why execution leaves. An interrupted wait begins again when
+/// execution is resumed. Without `std` there is nobody who could notify, so a wait that would sleep is taken as
+/// interrupted.
+#[inline(never)]
+unsafe fn sleep<T: Word>(
+    inst: *mut Instance,
+    memory: *mut Memory,
+    address: u64,
+    offset: u64,
+    expected: T,
+    nanoseconds: i64,
+) -> Result<u32, u32> {
+    // SAFETY: module invariant.
+    let place = unsafe { aligned::<T>(memory, address, offset) }.map_err(|kind| kind as u32)?;
+    if !place.shared {
+        return Err(TrapKind::ExpectedShared as u32);
+    }
+    #[cfg(feature = "std")]
+    // SAFETY: the instance, the memory and the state of execution live as long as the store, and nothing runs in
+    // it meanwhile. The place was found within the memory, and is aligned.
+    unsafe {
+        use lithe_runtime::parking::Waited;
+        let signal = (*(*inst).vm).signal.clone();
+        let Some(shared) = (*memory).shared().cloned() else {
+            return Err(TrapKind::ExpectedShared as u32);
+        };
+        let at = place.at as usize - shared.base() as usize;
+        match shared.wait(at, expected, nanoseconds, &signal) {
+            Waited::Interrupted => Err(crate::regs::Stop::Signal as u32),
+            end => Ok(end as u32),
+        }
+    }
+    #[cfg(not(feature = "std"))]
+    {
+        let _ = (inst, nanoseconds);
+        // SAFETY: the place was found within the memory, and is aligned.
+        match unsafe { T::atomic_load(place.at) } == expected {
+            true => Err(TrapKind::Interrupt as u32),
+            false => Ok(1),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+;; Try blocks: landing pads after the body, and the table behind the operations.
+(module
+  (tag $e (param i32 i64))
+  (tag $n)
+  (func $callee (param i32))
+  (func $catch (param i32) (result i32 i64)
+    (block $h (result i32 i64)
+      (try_table (catch $e $h) (call $callee (local.get 0)))
+      (throw $n)))
+  (func $moves (param i32) (result i32)
+    (block $h (result i32 i64 exnref)
+      (i32.const 1)
+      (try_table (catch_ref $e $h) (call $callee (local.get 0)))
+      (unreachable))
+    (throw_ref))
+  (func $nested (param i32)
+    (loop $again
+      (try_table (catch_all $again)
+        (block $h (try_table (catch $n $h) (throw $n)))
+        (return_call $callee (local.get 0))))))
