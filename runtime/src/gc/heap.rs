@@ -9,7 +9,7 @@ use super::{
     HeapError, HeapStats, HeapView,
     externals::{Externals, Value},
     lines::{FreeRuns, LINE, LONG, Run, occupy, set},
-    mark::{Marker, Scratch},
+    mark::{MIN_STACK, Marker, Scratch},
     plan::{self, Plan},
     space::{MAX_BYTES, Space},
 };
@@ -21,13 +21,14 @@ const RUN: u32 = 32 << 10;
 const MIN_CYCLE: u64 = 4 << 20;
 /// For each root slot that a collection looked at, so many bytes are handed out before the next one.
 const CYCLE_PER_ROOT: u64 = 16;
+/// And at least this part of the used heap, since a collection goes through bitmaps of all of it.
+const CYCLE_PART: u64 = 16;
 /// A collection that the limit forces is tight when less than this part of the limit was handed out before it.
 const TIGHT_PART: u64 = 16;
 /// How many tight collections may follow each other.
 const MAX_TIGHT: u32 = 3;
-/// Part of the used heap that the mark stack may take, beside this many entries that it always may.
-const STACK_PART: usize = 64;
-const STACK_ENTRIES: usize = 4096;
+/// Part of the used heap that the mark stack may take.
+const STACK_PART: usize = 16;
 /// Less than this is never given back to the machine.
 const KEEP: u64 = 16 << 20;
 /// Bytes given back by one collection at most.
@@ -52,8 +53,8 @@ pub(crate) struct Heap {
     stress: bool,
     plans: Vec<Plan>,
     scratch: Scratch,
-    /// Entries that the mark stack may always have.
-    pub(super) stack_entries: usize,
+    /// Part of the used heap that the mark stack may take; tests have it smaller.
+    pub(super) stack_part: usize,
     stats: HeapStats,
 }
 
@@ -82,7 +83,7 @@ impl Heap {
             stress: false,
             plans: Vec::new(),
             scratch: Scratch { stack: Vec::new(), nearest: Vec::new() },
-            stack_entries: STACK_ENTRIES,
+            stack_part: STACK_PART,
             stats: HeapStats::ZERO,
         }
     }
@@ -124,6 +125,9 @@ impl Heap {
         shapes: &[*const Shape],
         roots: &mut dyn FnMut(&mut Marker<'_>),
     ) {
+        if self.used == 0 {
+            return;
+        }
         let mut request = Request { view, bytes: 0, cap: 0, shapes, roots };
         let dead = self.mark_and_sweep(&mut request);
         drop(dead);
@@ -164,6 +168,7 @@ impl Heap {
         }
         self.used = LINE;
         set(self.space.parts().lines, 0, 0);
+        self.scratch.stack.resize(MIN_STACK, 0);
         *view =
             HeapView { base: self.space.base(), cursor: 0, limit: 0, starts: self.space.starts() };
         Ok(())
@@ -285,7 +290,10 @@ impl Heap {
         let dead = self.externals.sweep();
         self.sweep();
         self.taken = 0;
-        self.due = MIN_CYCLE.max(self.stats.live).max(roots * CYCLE_PER_ROOT);
+        self.due = MIN_CYCLE
+            .max(self.stats.live)
+            .max(roots * CYCLE_PER_ROOT)
+            .max(u64::from(self.used) / CYCLE_PART);
         self.release();
         let pause = clock.nanoseconds();
         self.stats.collections += 1;
@@ -300,11 +308,10 @@ impl Heap {
         let parts = self.space.parts();
         let lines = (self.used / LINE).div_ceil(64) as usize;
         parts.lines[..lines].fill(0);
-        if self.used > 0 {
-            set(parts.lines, 0, 0);
-        }
+        // The first line holds no object.
+        set(parts.lines, 0, 0);
         self.scratch.nearest.clear();
-        let bound = self.stack_entries.max(self.used as usize / STACK_PART / size_of::<u32>());
+        let bound = (self.used as usize / self.stack_part / size_of::<u32>()).max(MIN_STACK);
         let mut marker = Marker {
             heap: parts.heap,
             starts: parts.starts,
@@ -316,6 +323,7 @@ impl Heap {
             scratch: &mut self.scratch,
             base,
             used: self.used,
+            top: 0,
             bound,
             dropped: u32::MAX,
             live: 0,
@@ -325,7 +333,9 @@ impl Heap {
         marker.finish();
         let roots = marker.roots;
         self.stats.live = marker.live;
-        self.scratch.stack.shrink_to(bound);
+        let kept = self.scratch.stack.len().min(bound / 4).max(MIN_STACK);
+        self.scratch.stack.truncate(kept);
+        self.scratch.stack.shrink_to(kept);
         roots
     }
 

@@ -1,8 +1,8 @@
 //! Marking: finds every object that the roots lead to. [`super::Heap`] makes a [`Marker`], the store shows it the
-//! roots. Invariant: an object with a mark is on the stack, in the queue, or visited; or the stack was full, then
-//! it is at `dropped` or further and all marked objects from there on are looked at again.
+//! roots. Invariant: an object with a mark is on the stack, in the queue, or visited; or the stack was too small
+//! for its fields, then it is at `dropped` or further, and all marked objects from there on are looked at again.
 //!
-//! Visited objects wait for their memory: what comes off the stack is prefetched and goes through a short queue.
+//! Objects wait for their memory: what comes off the stack is prefetched and goes through a short queue.
 
 use alloc::vec::Vec;
 
@@ -15,18 +15,20 @@ use super::{
 use crate::{HEADER_BYTES, Shape};
 
 /// Objects between being prefetched and being visited.
-const QUEUE: usize = 16;
+const QUEUE: usize = 32;
 /// Elements of an array that are looked at before the objects they refer to are.
 const CHUNK: usize = 128;
-/// Objects that roots may put on the stack before they are visited.
-const ROOTS: usize = 1024;
+/// Entries that must be free before an object is visited: a chunk with its array and index.
+const MARGIN: usize = CHUNK + 2;
+/// Entries of the stack at least.
+pub(super) const MIN_STACK: usize = 1024;
 /// An entry of [`Scratch::nearest`] stands for so many words of the bitmap of starts.
 const REACH: usize = 128;
 
 /// What a marker needs only while it marks, kept to be used again.
-#[derive(Default)]
 pub(super) struct Scratch {
-    /// Offsets of objects to visit. An odd number `2 * n + 1` means: the array below it, from element `n` on.
+    /// Offsets of objects to visit, up to the marker's `top`. An odd number `2 * n + 1` means: the array below it,
+    /// from element `n` on. Has [`MIN_STACK`] elements at least while marking.
     pub stack: Vec<u32>,
     /// For each [`REACH`] words of the bitmap of starts the last object that begins in them or before. Empty
     /// until an address into the heap turns up.
@@ -47,9 +49,10 @@ pub(crate) struct Marker<'a> {
     pub(super) base: usize,
     /// End of its used part.
     pub(super) used: u32,
-    /// Entries of the stack at most.
+    /// Entries in use of the stack, and how many it may have.
+    pub(super) top: usize,
     pub(super) bound: usize,
-    /// The lowest object that did not fit on the stack.
+    /// The lowest object whose fields did not fit on the stack.
     pub(super) dropped: u32,
     /// Bytes of the objects visited.
     pub(super) live: u64,
@@ -94,12 +97,12 @@ impl Marker<'_> {
     fn root(&mut self, object: u32) {
         self.roots += 1;
         self.object(object);
-        if self.scratch.stack.len() >= ROOTS {
+        if self.top + MARGIN > MIN_STACK {
             self.drain();
         }
     }
 
-    /// Marks what a reference refers to.
+    /// Marks what a reference refers to. The stack has a free entry.
     #[inline(always)]
     fn object(&mut self, reference: u32) {
         if reference == 0 || reference & 1 != 0 {
@@ -109,79 +112,66 @@ impl Marker<'_> {
         let (word, bit) = (reference as usize / 512, 1 << (reference / 8 % 64));
         if self.marks[word] & bit == 0 {
             self.marks[word] |= bit;
-            if !self.push(reference) {
-                self.postpone(reference);
-            }
+            self.scratch.stack[self.top] = reference;
+            self.top += 1;
         }
     }
 
+    /// Whether the stack has room for the fields of another object.
     #[inline(always)]
-    fn push(&mut self, entry: u32) -> bool {
-        if self.scratch.stack.len() == self.scratch.stack.capacity() && !self.enlarge_stack() {
-            return false;
-        }
-        self.scratch.stack.push(entry);
-        true
-    }
-
-    /// Leaves the fields of a marked object for later.
-    #[inline(never)]
-    fn postpone(&mut self, object: u32) {
-        let (id, second) = self.header(object);
-        self.count(object, id, second);
-        self.dropped = self.dropped.min(object);
+    fn has_room(&mut self) -> bool {
+        self.top + MARGIN <= self.scratch.stack.len() || self.enlarge_stack()
     }
 
     #[inline(never)]
     fn enlarge_stack(&mut self) -> bool {
         let stack = &mut self.scratch.stack;
-        let more = stack.capacity().max(256).min(self.bound.saturating_sub(stack.capacity()));
-        more > 0 && stack.try_reserve_exact(more).is_ok()
+        let more = stack.len().min(self.bound.saturating_sub(stack.len()));
+        if more < MARGIN || stack.try_reserve_exact(more).is_err() {
+            return false;
+        }
+        stack.resize(stack.len() + more, 0);
+        true
     }
 
     fn drain(&mut self) {
         let mut queue = [0; QUEUE];
-        let (mut at, mut queued) = (0, 0);
+        let (mut first, mut queued) = (0, 0);
         loop {
-            let next = match self.scratch.stack.pop() {
-                Some(index) if index & 1 != 0 => {
-                    if let Some(array) = self.scratch.stack.pop() {
-                        self.elements(array, index as usize / 2);
-                    }
-                    continue;
-                }
-                Some(object) => {
+            if queued < QUEUE && self.top > 0 {
+                self.top -= 1;
+                let entry = self.scratch.stack[self.top];
+                if entry & 1 == 0 {
+                    prefetch(self.heap, entry);
+                    queue[(first + queued) % QUEUE] = entry;
                     queued += 1;
-                    prefetch(self.heap, object as usize / 4);
-                    object
+                } else {
+                    self.top -= 1;
+                    let array = self.scratch.stack[self.top];
+                    self.elements(array, entry as usize / 2);
                 }
-                None if queued == 0 => return,
-                None => 0,
-            };
-            let object = core::mem::replace(&mut queue[at], next);
-            at = (at + 1) % QUEUE;
-            if object != 0 {
-                queued -= 1;
-                self.visit(object);
+                continue;
             }
+            if queued == 0 {
+                return;
+            }
+            let object = queue[first];
+            first = (first + 1) % QUEUE;
+            queued -= 1;
+            self.visit(object);
         }
     }
 
+    /// Counts a marked object, marks its lines and what its fields refer to.
     #[inline(always)]
     fn visit(&mut self, object: u32) {
         let (id, second) = self.header(object);
-        self.count(object, id, second);
-        self.fields(object, id, second);
-    }
-
-    /// Counts a marked object and marks its lines, once.
-    #[inline(always)]
-    fn count(&mut self, object: u32, id: u32, second: u32) {
         let size = plan::size(self.plans, id, second);
         self.live += size;
         let end = u64::from(object) + size - 1;
         debug_assert!(end < u64::from(self.used), "an object beyond the heap");
         set(self.lines, object / LINE, end as u32 / LINE);
+        self.fields(object, id, second);
     }
 
     #[inline(always)]
@@ -189,6 +179,10 @@ impl Marker<'_> {
         let at = object as usize / 4;
         match self.plans.get(id as usize) {
             Some(&Plan::Struct { mut refs, .. }) => {
+                if refs != 0 && !self.has_room() {
+                    self.dropped = self.dropped.min(object);
+                    return;
+                }
                 while refs != 0 {
                     self.object(self.heap[at + refs.trailing_zeros() as usize]);
                     refs &= refs - 1;
@@ -196,36 +190,27 @@ impl Marker<'_> {
             }
             Some(Plan::Plain { .. }) => {}
             Some(Plan::Refs) => self.elements(object, 0),
-            Some(Plan::Wide { .. }) => self.wide(at, id),
+            Some(Plan::Wide { .. }) => self.wide(object, id),
             None if id == EXTERN => mark(self.externals, second),
             None => self.payload(object, id, second),
-        }
-    }
-
-    #[inline(never)]
-    fn wide(&mut self, at: usize, id: u32) {
-        let Some(shape) = self.shapes.get(id as usize) else { return };
-        // SAFETY: shapes keep their address for as long as the registry, which the store holds on to.
-        let shape = unsafe { &**shape };
-        for offset in &shape.refs {
-            self.object(self.heap[at + *offset as usize / 4]);
         }
     }
 
     /// Looks at the next elements of an array of references.
     #[inline(never)]
     fn elements(&mut self, array: u32, first: usize) {
+        if !self.has_room() {
+            self.dropped = self.dropped.min(array);
+            return;
+        }
         let heap = self.heap;
         let at = array as usize / 4;
         let len = heap[at + 1] as usize;
-        let mut last = len.min(first + CHUNK);
-        // The index goes above its array. When they do not fit, all elements are looked at now.
+        let last = len.min(first + CHUNK);
         if last < len {
-            let depth = self.scratch.stack.len();
-            if !(self.push(array) && self.push(2 * last as u32 + 1)) {
-                self.scratch.stack.truncate(depth);
-                last = len;
-            }
+            self.scratch.stack[self.top] = array;
+            self.scratch.stack[self.top + 1] = 2 * last as u32 + 1;
+            self.top += 2;
         }
         let start = at + HEADER_BYTES as usize / 4;
         for element in &heap[start + first..start + last] {
@@ -234,14 +219,32 @@ impl Marker<'_> {
     }
 
     #[inline(never)]
+    fn wide(&mut self, object: u32, id: u32) {
+        let Some(shape) = self.shapes.get(id as usize) else { return };
+        // SAFETY: shapes keep their address for as long as the registry, which the store holds on to.
+        let shape = unsafe { &**shape };
+        for offset in &shape.refs {
+            if !self.has_room() {
+                self.dropped = self.dropped.min(object);
+                return;
+            }
+            self.object(self.heap[(object + offset) as usize / 4]);
+        }
+    }
+
+    #[inline(never)]
     fn payload(&mut self, object: u32, id: u32, slots: u32) {
         debug_assert_eq!(id, EXN, "a header that no allocation wrote");
         let start = (object + EXN_PAYLOAD) as usize / 4;
         for slot in 0..slots as usize {
+            if !self.has_room() {
+                self.dropped = self.dropped.min(object);
+                return;
+            }
             let (a, b) = (self.heap[start + 2 * slot], self.heap[start + 2 * slot + 1]);
             let (low, high) = if cfg!(target_endian = "little") { (a, b) } else { (b, a) };
-            let object = self.candidate(u64::from(low) | u64::from(high) << 32);
-            self.object(object);
+            let found = self.candidate(u64::from(low) | u64::from(high) << 32);
+            self.object(found);
         }
     }
 
@@ -316,14 +319,19 @@ fn last_start(starts: &[u64], mut word: usize, mut bits: u64, first: usize) -> O
     Some(word as u32 * 512 + (63 - bits.leading_zeros()) * 8)
 }
 
+/// Fetches the first bytes of an object, which may lie in two cache lines.
 #[inline(always)]
-fn prefetch(heap: &[u32], at: usize) {
+fn prefetch(heap: &[u32], object: u32) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let at: *const i8 = heap.as_ptr().wrapping_add(object as usize / 4).cast();
         // SAFETY: prefetching an address never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(heap.as_ptr().wrapping_add(at).cast()) };
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(at);
+            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(24));
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (heap, at);
+    let _ = (heap, object);
 }

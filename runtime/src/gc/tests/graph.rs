@@ -134,7 +134,7 @@ impl Model {
 fn random_graphs_survive() {
     for seed in 1..12 {
         let mut model = Model::new(3 << 19, seed * 0x9e37_79b9);
-        model.guest.heap.stack_entries = if seed % 2 == 0 { 4 } else { 4096 };
+        model.guest.heap.stack_part *= 1 << (seed % 2 * 20);
         let mut exhausted = 0;
         for step in 0..5000 {
             if model.step().is_err() {
@@ -189,7 +189,6 @@ fn stress_overwrites_the_dead_beside_the_living() {
 #[test]
 fn long_lists_and_deep_trees_need_no_stack() {
     let mut guest = Guest::new(64 << 20);
-    guest.heap.stack_entries = 64;
     let mut list = 0;
     guest.roots = vec![0, 0];
     for _ in 0..600_000 {
@@ -218,9 +217,9 @@ fn long_lists_and_deep_trees_need_no_stack() {
 #[test]
 fn a_full_stack_loses_nothing() {
     // Each node of a comb puts its tooth on the stack before the next node is visited.
-    for entries in [0, 1, 2, 3, 200] {
+    for part in [1 << 30, 3000, 500, 16] {
         let mut guest = Guest::new(64 << 20);
-        guest.heap.stack_entries = entries;
+        guest.heap.stack_part = part;
         let array = guest.object(REFS, 5000).unwrap();
         guest.roots.push(array.into());
         for i in 0..5000 {
