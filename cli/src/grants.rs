@@ -31,6 +31,9 @@ pub fn grants(options: &Options, file: &Path, args: &[OsString]) -> Grants {
     for address in &options.tcp_listen {
         grants = grants.tcp_listen(*address);
     }
+    if options.threads {
+        grants = grants.threads(options.max_threads);
+    }
     for dir in &options.dirs {
         grants = grants.dir(&dir.host, &dir.guest, dir.access);
     }

@@ -1,22 +1,39 @@
 //! The host's state of one guest: its WASI context, and who watches its calls. Made by `run`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lithe::{ExternType, Result};
 use lithe_wasi::p1::{self, Stop, Trace};
 use lithe_wasi::{Ctx, Errno, WasiView};
 
+use crate::threads::Threads;
 use crate::trace;
 use crate::watchdog::Watch;
 
 /// The data of the store.
 pub struct Host {
     pub ctx: Ctx,
-    /// Calls by function, in the order of the table, when they are counted.
-    pub counts: Option<Vec<u64>>,
+    /// Calls by function, in the order of the table, when they are counted; those of all threads.
+    pub counts: Option<Arc<[AtomicU64]>>,
     /// Of `--trace`: the call being served; empty between calls.
     pub trace: Option<String>,
     pub watch: Option<Arc<Watch>>,
+    /// When the guest may start threads.
+    pub threads: Option<Arc<Threads>>,
+}
+
+impl Host {
+    /// The state of another thread of the guest. The watchdog tells of the first thread's calls only.
+    pub fn thread(&self) -> Host {
+        Host {
+            ctx: self.ctx.share(),
+            counts: self.counts.clone(),
+            trace: self.trace.is_some().then(String::new),
+            watch: None,
+            threads: self.threads.clone(),
+        }
+    }
 }
 
 impl WasiView for Host {
@@ -25,8 +42,8 @@ impl WasiView for Host {
     }
 
     fn before(&mut self, index: usize, call: &Trace<'_>) {
-        if let Some(counts) = &mut self.counts {
-            counts[index] += 1;
+        if let Some(counts) = &self.counts {
+            counts[index].fetch_add(1, Ordering::Relaxed);
         }
         if let Some(watch) = &self.watch {
             watch.enter(index);

@@ -3,7 +3,7 @@
 //! ```text
 //! main -> command (clap, from flags) -> options -> run | validate | inspect | wast
 //!                                                   |
-//!                        load, grants, host, watchdog, invoke -> missing, trap, report -> exit code
+//!                        load, grants, host, threads, watchdog, invoke -> missing, trap, report -> exit code
 //! ```
 //!
 //! Invariant: nobody ever sees a Rust panic, and every error names the file or flag and a way out.
@@ -26,6 +26,7 @@ mod output;
 mod report;
 mod run;
 mod stats;
+mod threads;
 mod trace;
 mod trap;
 mod validate;

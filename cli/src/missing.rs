@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::host::Host;
 use crate::output::visible;
 use crate::report::{FAILED, Report};
+use crate::threads;
 
 /// How alike two names must be to be mentioned, 1 being equal.
 const ALIKE: f64 = 0.75;
@@ -53,12 +54,22 @@ pub fn report(file: &Path, missing: &[MissingImport], linker: &Linker<Host>) -> 
         }
     }
     report = report.details(&lines);
+    let granted = linker.names(threads::MODULE).contains(&threads::SPAWN);
+    let by_threads = |import: &&MissingImport| {
+        !granted && threads::provides(&import.module, &import.name, &import.expected)
+    };
     for module in modules {
-        if let Some(hint) = hint(module, linker) {
+        let mut others = missing.iter().filter(|import| import.module == module);
+        if others.any(|import| !by_threads(&import))
+            && let Some(hint) = hint(module, linker)
+        {
             report = report.hint(hint);
         }
     }
-    report
+    match missing.iter().any(|import| by_threads(&import)) {
+        true => report.hint("programs that start threads run with --threads"),
+        false => report,
+    }
 }
 
 fn machine(import: &MissingImport, linker: &Linker<Host>) -> Value {

@@ -37,6 +37,8 @@ pub struct Options {
     pub inherit_env: bool,
     pub tcp_listen: Vec<SocketAddr>,
     pub listen_fds: bool,
+    pub threads: bool,
+    pub max_threads: usize,
     pub wasi: bool,
     pub show_grants: bool,
     pub fuel: Option<u64>,
@@ -69,6 +71,8 @@ impl Options {
             inherit_env: false,
             tcp_listen: Vec::new(),
             listen_fds: false,
+            threads: false,
+            max_threads: crate::threads::DEFAULT_MAX_THREADS,
             wasi: true,
             show_grants: false,
             fuel: None,
@@ -200,6 +204,13 @@ impl Options {
             Id::InheritEnv => self.inherit_env = values::switch(value)?,
             Id::TcpListen => self.tcp_listen.push(values::address(value)?),
             Id::ListenFd => self.listen_fds = values::switch(value)?,
+            Id::Threads => {
+                self.threads = values::switch(value)?;
+                if self.threads {
+                    self.features = self.features.union(Features::THREADS);
+                }
+            }
+            Id::MaxThreads => self.max_threads = values::count(value)?,
             Id::Wasi => self.wasi = values::switch(value)?,
             Id::ShowGrants => self.show_grants = values::switch(value)?,
             Id::Fuel => self.fuel = Some(values::number(value)?),

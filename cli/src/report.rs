@@ -138,6 +138,14 @@ pub fn failed(error: &anyhow::Error) -> Report {
     Report::new(FAILED, "failed", visible(&format!("{error:#}")))
 }
 
+/// A program that failed for another reason than a trap.
+pub fn program(path: &Path, stage: &str, error: &Error) -> Report {
+    Report::new(FAILED, "failed", format!("failed to run main module `{}`", path.display()))
+        .field("file", path.display().to_string())
+        .cause(stage)
+        .cause(visible(&error.to_string()))
+}
+
 /// A file that is not a module, or not one that the engine accepts.
 pub fn load(path: &Path, error: &Error) -> Report {
     let file = path.display();
@@ -158,7 +166,11 @@ pub fn load(path: &Path, error: &Error) -> Report {
         ErrorKind::Malformed => {
             ("malformed", format!("`{file}` is not a WebAssembly module: {message}"), None)
         }
-        ErrorKind::Invalid => ("invalid", format!("`{file}` is not valid: {message}"), None),
+        ErrorKind::Invalid => {
+            let threads = message.contains("the feature threads is not enabled");
+            let hint = "programs that start threads run with --threads; -W threads enables the feature alone";
+            ("invalid", format!("`{file}` is not valid: {message}"), threads.then_some(hint))
+        }
         _ => ("load", format!("cannot load `{file}`: {message}"), None),
     };
     let report = Report::new(FAILED, kind, headline)

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use lithe::{Config, Engine, Error, ErrorKind, Instance, Linker, Module, Store, Val};
@@ -14,6 +15,7 @@ use crate::options::Options;
 use crate::output::{complain, print, visible};
 use crate::report::{self, FAILED, Report};
 use crate::stats::Stats;
+use crate::threads::{self, Threads};
 use crate::trap::{self, Facts};
 use crate::{grants, load, missing, watchdog};
 
@@ -42,6 +44,7 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
         return Err(Report::new(report::USAGE, "usage", "expected a file to run"));
     };
     let file = Path::new(file);
+    check_threads(&options)?;
     let config = Config::new().features(options.features).dispatch(options.dispatch);
     let deterministic = options.nan_canonicalization || options.seed.is_some();
     let config = config.fuel(options.fuel.is_some()).deterministic(deterministic);
@@ -59,8 +62,18 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
         complain(&grants.to_string());
     }
     let ctx = Ctx::new(grants).map_err(|error| Report::new(FAILED, "grants", error.to_string()))?;
-    let counts = options.stats.then(|| vec![0; p1::FUNCTIONS.len()]);
-    let host = Host { ctx, counts, trace: options.trace.then(String::new), watch: None };
+    let counts = || p1::FUNCTIONS.iter().map(|_| AtomicU64::new(0)).collect();
+    let threads = match options.threads && threads::wanted(&module) {
+        true => Some(Threads::new(&options, file.into(), &engine, &module)?),
+        false => None,
+    };
+    let host = Host {
+        ctx,
+        counts: options.stats.then(counts),
+        trace: options.trace.then(String::new),
+        watch: None,
+        threads: threads.clone(),
+    };
     let mut store = Store::new(&engine, host);
     store.set_limits(options.limits);
     if let Some(fuel) = options.fuel {
@@ -72,6 +85,10 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
         lithe_wasi::add_to_linker(&mut linker).map_err(|error| other(&error))?;
     }
 
+    if let Some(threads) = &threads {
+        threads.define(&mut linker).map_err(|error| other(&error))?;
+    }
+
     let loaded = clock.map(|clock| clock.elapsed());
     if let Some(limit) = options.timeout {
         let handle = store.interrupt_handle();
@@ -80,8 +97,14 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
         store.data_mut().watch = Some(watch);
         store.data_mut().ctx.set_deadline(deadline);
     }
+    if let Some(threads) = &threads {
+        threads.begin(clock.zip(loaded), store.data().watch.clone());
+    }
     let mut run = Run { options: &options, file, module: &module, preloads, entry, store, linker };
     let ended = run.execute();
+    if let Some(threads) = &threads {
+        threads.claim();
+    }
     if let Some(watch) = &run.store.data().watch {
         watch.finish();
     }
@@ -95,6 +118,22 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     // The process ends now; giving memory back first would only cost time.
     std::mem::forget((run.store, run.linker));
     Ok(status)
+}
+
+/// Refuses what threads cannot be combined with.
+fn check_threads(options: &Options) -> Result<(), Report> {
+    let conflicts = [
+        (options.fuel.is_some(), "--fuel", "fuel is that of one thread; use --timeout"),
+        (!options.preloads.is_empty(), "--preload", "what is preloaded belongs to one thread"),
+        (options.seed.is_some(), "--deterministic", "threads run in any order"),
+    ];
+    match conflicts.iter().find(|(given, ..)| *given && options.threads) {
+        Some((_, flag, why)) => {
+            let sentence = format!("--threads and {flag} do not go together: {why}");
+            Err(Report::new(report::USAGE, "usage", sentence))
+        }
+        None => Ok(()),
+    }
 }
 
 fn wants_wasi(module: &Module) -> bool {
@@ -192,11 +231,8 @@ impl Run<'_> {
         if let Some(found) = error.exception() {
             return Err(trap::exception(&facts, error.message(), &found.frames()));
         }
-        let headline = format!("failed to run main module `{}`", self.file.display());
-        let report = Report::new(FAILED, "failed", headline)
-            .field("file", file.display().to_string())
-            .cause(stage)
-            .cause(visible(&error.to_string()));
+        let report =
+            report::program(self.file, &stage, &error).field("file", file.display().to_string());
         let limited = error.kind() == ErrorKind::Limit && self.options.max_memory.is_some();
         Err(if limited {
             report.hint("--max-memory limits each memory; give more")

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lithe::{HeapStats, Module, Store};
@@ -36,9 +37,9 @@ impl Stats {
         load: Duration,
         run: Duration,
     ) -> Stats {
-        let counts = store.data().counts.iter().flatten();
-        let calls =
-            p1::FUNCTIONS.iter().zip(counts).map(|(function, count)| (function.name, *count));
+        let counts = store.data().counts.iter().flat_map(|counts| counts.iter());
+        let calls = p1::FUNCTIONS.iter().zip(counts.map(|count| count.load(Ordering::Relaxed)));
+        let calls = calls.map(|(function, count)| (function.name, count));
         let left = options.fuel.zip(store.fuel());
         Stats {
             load,

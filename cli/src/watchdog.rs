@@ -1,10 +1,10 @@
 //! The time limit of `--timeout`. A thread, started only for it, interrupts the guest at the deadline; when a
 //! host call does not come back soon after, it reports the trap itself and ends the process. Invariant:
-//! exactly one of the two threads reports how the run ended.
+//! exactly one of the watchdog and the guest's threads reports how the run ended.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -31,11 +31,12 @@ const TAKEN: u8 = 2;
 const OUTSIDE: usize = usize::MAX;
 
 /// What the two threads share.
-#[derive(Debug)]
 pub struct Watch {
     state: AtomicU8,
     call: AtomicUsize,
     stage: Mutex<String>,
+    /// The threads that the guest started, with what stops them.
+    threads: Mutex<Vec<(u32, InterruptHandle)>>,
 }
 
 impl Watch {
@@ -52,6 +53,20 @@ impl Watch {
     /// Notes what is being done.
     pub fn stage(&self, stage: &str) {
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage.into();
+    }
+
+    /// Watches another thread of the guest.
+    pub fn add(&self, tid: u32, handle: InterruptHandle) {
+        self.threads().push((tid, handle));
+    }
+
+    /// Stops watching a thread.
+    pub fn remove(&self, tid: u32) {
+        self.threads().retain(|(known, _)| *known != tid);
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<(u32, InterruptHandle)>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the watch. Does not return when the watchdog already ends the process.
@@ -79,6 +94,7 @@ pub fn start(
         state: AtomicU8::new(RUNNING),
         call: AtomicUsize::new(OUTSIDE),
         stage: Mutex::default(),
+        threads: Mutex::default(),
     });
     // A limit beyond the clock's range is none.
     let Some(deadline) = Instant::now().checked_add(limit) else { return Ok((watch, None)) };
@@ -86,6 +102,7 @@ pub fn start(
     let body = move || {
         std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
         handle.interrupt();
+        shared.threads().iter().for_each(|(_, handle)| handle.interrupt());
         std::thread::sleep(GRACE);
         if !shared.change(TAKEN) {
             return;

@@ -232,3 +232,33 @@ fn the_time_limit_is_kept() {
     assert!(elapsed >= Duration::from_millis(200), "{elapsed:?}");
     assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
 }
+
+#[test]
+fn threads_that_wait_for_nothing_end_at_the_time_limit() {
+    let start = Instant::now();
+    let guest = ["--threads", "--timeout", "200ms", "--invoke", "wait", "tests/guests/threads.wat"];
+    let output = lithe().args(guest).output().expect("lithe runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(134), "{text}");
+    // One of the threads tells, not both.
+    assert_eq!(text.matches("wasm trap: interrupt").count(), 1, "{text}");
+    let elapsed = start.elapsed();
+    assert!(elapsed >= Duration::from_millis(200), "{elapsed:?}");
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+}
+
+#[test]
+fn a_program_with_threads_is_right_every_time() {
+    const RIGHT: &[u8] =
+        b"counts 64424509455000 locked 4497000 queue 170346800 ring 725978176 right\n";
+    for engine in ["auto", "loop"] {
+        for run in 0..20 {
+            let guest = ["--threads", "--timeout", "20s", "--engine", engine];
+            let output = lithe().args(guest).arg("../guests/threads/threads.wasm").output();
+            let output = output.expect("lithe runs");
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{engine} {run}: {text}");
+            assert_eq!(output.stdout, RIGHT, "{engine} {run}: {text}");
+        }
+    }
+}

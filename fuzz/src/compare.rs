@@ -2,12 +2,15 @@
 //! `run` and `decode` targets call it. Invariant: what the host does depends only on the module and the seed.
 
 use lithe::{
-    Caller, Config, Dispatch, Engine, Error, ErrorKind, Extern, ExternType, Func, FuncType, Global,
-    Instance, Memory, Module, Result, Store, StoreLimits, Table, Tag, TrapKind, Val, ValType,
+    Caller, Config, Dispatch, Engine, Error, ErrorKind, Extern, ExternType, Features, Func,
+    FuncType, Global, Instance, Memory, Module, Result, Store, StoreLimits, Table, Tag, TrapKind,
+    Val, ValType,
 };
 
 use crate::smith::splitmix;
 
+/// What modules may use. A wait for another thread, which never comes, would take all the time there is.
+const FEATURES: Features = Engine::SUPPORTED.difference(Features::THREADS);
 /// Fuel for the start function, and for each call.
 const FUEL: u64 = 10_000;
 /// Exported functions that are called.
@@ -152,7 +155,7 @@ struct Run {
 /// whether the module was accepted.
 pub fn compare(bytes: &[u8], seed: u64) -> bool {
     let load = |fuel, dispatch| {
-        let config = Config::new().features(Engine::SUPPORTED).fuel(fuel).dispatch(dispatch);
+        let config = Config::new().features(FEATURES).fuel(fuel).dispatch(dispatch);
         let engine = Engine::new(&config);
         Module::new(&engine, bytes).map(|module| (engine, module))
     };

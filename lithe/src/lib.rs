@@ -5,6 +5,7 @@
 //!   -> Module (validated code, shared between threads)
 //!   -> Linker (what modules may import) + Store (state of one guest, with host data)
 //!   -> Instance -> Func, TypedFunc, Memory, Table, Global
+//! SharedMemory (of several stores, each on a thread of its own)
 //! ```
 //!
 //! The library installs no signal handlers, starts no threads of its own except while it validates a large

@@ -2,8 +2,8 @@
 //! print nothing.
 
 use lithe::{
-    Engine, Error, Features, Global, GlobalType, Limits, Linker, Memory, MemoryType, RefType,
-    Store, Table, TableType, Val, ValType,
+    Error, Features, Global, GlobalType, Limits, Linker, Memory, MemoryType, RefType, Store, Table,
+    TableType, Val, ValType,
 };
 
 const NAME: &str = "spectest";
@@ -41,7 +41,7 @@ pub(crate) fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(
     }
 
     for (name, shared) in [("memory", false), ("shared_memory", true)] {
-        if shared && !Engine::SUPPORTED.contains(Features::THREADS) {
+        if shared && !store.engine().features().contains(Features::THREADS) {
             continue;
         }
         let limits = Limits { min: 1, max: Some(2) };

@@ -44,6 +44,7 @@ pub struct Grants {
     pub(crate) listeners: Vec<Listen>,
     pub(crate) dirs: Vec<DirGrant>,
     pub(crate) max_descriptors: u32,
+    pub(crate) threads: usize,
     pub(crate) walk: bool,
     pub(crate) seed: Option<u64>,
 }
@@ -75,6 +76,7 @@ impl Default for Grants {
             listeners: Vec::new(),
             dirs: Vec::new(),
             max_descriptors: DEFAULT_MAX_DESCRIPTORS,
+            threads: 0,
             walk: false,
             seed: None,
         }
@@ -179,6 +181,13 @@ impl Grants {
         self
     }
 
+    /// Shows that the guest may start threads, as many at a time. Starting them is the host's part: each uses
+    /// what [`Ctx::share`](crate::Ctx::share) gives.
+    pub fn threads(mut self, limit: usize) -> Grants {
+        self.threads = limit;
+        self
+    }
+
     /// Resolves paths component by component even where the kernel could do it.
     ///
     /// This is what happens on kernels without `openat2`; the switch lets tests exercise it.
@@ -216,6 +225,9 @@ impl fmt::Display for Grants {
         }
         if self.dirs.is_empty() {
             row("dir", "none".to_owned())?;
+        }
+        if self.threads > 0 {
+            row("threads", format!("at most {} at a time besides the first one", self.threads))?;
         }
         Ok(())
     }
