@@ -23,6 +23,8 @@ const MIN_CYCLE: u64 = 4 << 20;
 const CYCLE_PER_ROOT: u64 = 16;
 /// And at least this part of the used heap, since a collection goes through bitmaps of all of it.
 const CYCLE_PART: u64 = 16;
+/// What a host value counts for beside its object: its memory is not part of the heap, but has to come back too.
+const EXTERNAL_BYTES: u64 = 64;
 /// A collection that the limit forces is tight when less than this part of the limit was handed out before it.
 const TIGHT_PART: u64 = 16;
 /// How many tight collections may follow each other.
@@ -137,6 +139,7 @@ impl Heap {
     /// when there are too many; a collection may help. The value added last outlives a collection by
     /// [`Heap::make_room`] without an object, so the object may be allocated afterwards.
     pub(crate) fn add_external(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
+        self.taken += EXTERNAL_BYTES;
         self.externals.add(value)
     }
 

@@ -247,6 +247,16 @@ fn host_values_die_with_their_objects() {
 }
 
 #[test]
+fn host_values_alone_make_the_heap_collect() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let mut guest = Guest::new(1 << 30);
+    for _ in 0..200_000 {
+        guest.external(&drops);
+    }
+    assert!(drops.load(Ordering::Relaxed) > 100_000);
+}
+
+#[test]
 fn a_host_value_outlives_the_room_made_for_its_object() {
     let drops = Arc::new(AtomicUsize::new(0));
     let mut guest = Guest::new(1 << 20);
