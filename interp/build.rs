@@ -272,7 +272,7 @@ impl Output {
             for (form, format) in
                 [("SS", "d0 s1 s2"), ("SA", "d0 s1 a"), ("SI", "d0 s1 i"), ("AI", "d0 a i")]
             {
-                let call = format!("gc::array_get::<{raw}, {to}, Elt{form}>(r, {body})");
+                let call = format!("array::array_get::<{raw}, {to}, Elt{form}>(r, {body})");
                 self.op(&format!("ArrayGet{name}|{form}"), format, 2, &call);
             }
             let class = class(to);
@@ -293,7 +293,7 @@ impl Output {
                 &format!("ArraySet{name}|S"),
                 "s0 s1 s2",
                 2,
-                &format!("gc::array_set::<{ty}>(r)"),
+                &format!("array::array_set::<{ty}>(r)"),
             );
             writeln!(
                 gets,

@@ -212,6 +212,16 @@ fn references_of_a_host_function_end_when_it_returns() {
 }
 
 #[test]
+fn host_values_beyond_their_limit_make_room_for_each_other() {
+    let mut store = Store::new(&engines()[0], ());
+    for i in 0..3u32 << 20 {
+        store.scope(|store| ExternRef::new(store, i).map(drop)).unwrap();
+    }
+    let error = (0..2u32 << 20).try_for_each(|i| ExternRef::new(&mut store, i).map(drop));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Limit);
+}
+
+#[test]
 fn host_values_are_freed_when_nothing_leads_to_them() {
     for engine in engines() {
         let dropped = Arc::new(AtomicU32::new(0));

@@ -7,14 +7,14 @@
 
 use core::ptr::NonNull;
 
-use crate::{HeapError, Rooted, Store, Tag, Vm, gc::EXN};
-
-/// Bytes before the payload.
-const PAYLOAD: u32 = 16;
+use crate::{
+    HeapError, Rooted, Store, Tag, Vm,
+    gc::{EXN, EXN_PAYLOAD},
+};
 
 /// Bytes of an exception with so many slots of payload.
 fn bytes(slots: usize) -> u32 {
-    PAYLOAD + 8 * slots as u32
+    EXN_PAYLOAD + 8 * slots as u32
 }
 
 impl Vm {
@@ -32,7 +32,7 @@ impl Vm {
             };
             *self.heap.at(at) = [EXN, payload.len() as u32];
             *self.heap.at(at + 8) = tag.as_ptr() as usize as u64;
-            let place = self.heap.at::<u64>(at + PAYLOAD);
+            let place = self.heap.at::<u64>(at + EXN_PAYLOAD);
             core::ptr::copy_nonoverlapping(payload.as_ptr(), place, payload.len());
             Some(u64::from(at))
         }
@@ -55,7 +55,7 @@ impl Vm {
         // SAFETY: as the caller promises; the header tells how many slots follow.
         unsafe {
             let count = *self.heap.at::<u32>(exnref as u32 + 4) as usize;
-            core::slice::from_raw_parts(self.heap.at(exnref as u32 + PAYLOAD), count)
+            core::slice::from_raw_parts(self.heap.at(exnref as u32 + EXN_PAYLOAD), count)
         }
     }
 }

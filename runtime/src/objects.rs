@@ -185,6 +185,9 @@ impl Store {
 
     /// An object that stands for a host value, which the store keeps until the object cannot be reached any more.
     pub fn add_external(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<Rooted, HeapError> {
+        if self.heap.externals_are_full() {
+            self.collect();
+        }
         let number = self.heap.add_external(value).ok_or(HeapError::Exhausted)?;
         let slot = self.allocate(u64::from(HEADER_BYTES), [EXTERN, number])?;
         Ok(self.handles.get_mut().add(slot))

@@ -1,6 +1,7 @@
 //! What each operation does. The bodies are written once, as inlined functions over [`Regs`], and expanded
 //! from the table in `build/table.rs` into the handlers of both dispatch back ends.
 
+mod array;
 mod atomic;
 mod call;
 mod control;
@@ -12,7 +13,8 @@ mod table;
 mod vector;
 mod wide;
 
-pub(crate) use gc::{ArrayType, Kind, Test};
+pub(crate) use array::ArrayType;
+pub(crate) use gc::{Kind, Test};
 
 /// One function per operation, named like it.
 #[allow(
@@ -26,10 +28,10 @@ pub(crate) mod body {
     use lithe_types::TrapKind;
 
     use super::{
+        array::{self, EltAI, EltSA, EltSI, EltSS},
         atomic, call,
         control::{self, AccCond, SlotCond},
-        exception,
-        gc::{self, EltAI, EltSA, EltSI, EltSS},
+        exception, gc,
         memory::{self, AccImm, AccSlot, SlotAcc, SlotImm, Slots},
         numeric::{self, AI, AS, BrAI, BrAS, BrSI, BrSS, IA, IS, SA, SI, SS},
         table, vector, wide,

@@ -32,6 +32,11 @@ impl Externals {
         Externals { slots: Vec::new(), free: None, marks: Vec::new(), newest: None }
     }
 
+    /// Whether no further value can be kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.free.is_none() && self.slots.len() >= MAX_EXTERNALS
+    }
+
     /// Keeps `value`, or gives `None` when there are too many.
     pub(super) fn add(&mut self, value: Value) -> Option<u32> {
         let number = match self.free {

@@ -143,6 +143,11 @@ impl Heap {
         self.externals.add(value)
     }
 
+    /// Whether no further host value can be kept; a collection may help.
+    pub(crate) fn externals_are_full(&self) -> bool {
+        self.externals.is_full()
+    }
+
     /// The host value with this number.
     pub(crate) fn external(&self, number: u32) -> Option<&(dyn Any + Send + Sync)> {
         self.externals.value(number)

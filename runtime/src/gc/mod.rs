@@ -21,6 +21,7 @@ mod tests;
 
 pub(crate) use heap::Heap;
 pub(crate) use mark::Marker;
+pub(crate) use plan::EXN_PAYLOAD;
 
 /// The type id in the header of a host value.
 pub const EXTERN: u32 = u32::MAX;

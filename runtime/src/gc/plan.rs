@@ -8,7 +8,7 @@ use super::{EXN, EXTERN};
 use crate::{HEADER_BYTES, Repr, Shape, ShapeKind};
 
 /// Bytes before the payload of an exception: the header and the address of the tag.
-pub(super) const EXN_PAYLOAD: u32 = HEADER_BYTES + 8;
+pub(crate) const EXN_PAYLOAD: u32 = HEADER_BYTES + 8;
 
 /// How to visit the objects of a type.
 #[derive(Clone, Copy, Debug)]
