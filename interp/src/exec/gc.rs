@@ -95,8 +95,7 @@ unsafe fn passes(r: &Regs, reference: u64, test: Test) -> bool {
 unsafe fn declares(vm: *mut Vm, id: u32, test: Test) -> bool {
     // SAFETY: the largest ids are those of objects without a defined type; all others have shapes.
     unsafe {
-        id < objects::FIRST_SPECIAL
-            && (&(*vm).shape(id).supers).get(test.depth()) == Some(&test.id())
+        id < objects::FIRST_SPECIAL && (*vm).shape(id).supers.get(test.depth()) == Some(&test.id())
     }
 }
 
