@@ -218,8 +218,10 @@ pub const OTHERS: &[(&str, &str, usize, &str)] = &[
     ("DataDrop", "o", 2, "memory::data_drop(r)"),
     ("V128Load", "d0 s1 o", 2, "memory::load_v128(r)"),
     ("V128Store", "s0 s1 o", 2, "memory::store_v128(r)"),
-    ("V128LoadAt", "d0 s1 n2 w", 3, "memory::load_v128_at(r)"),
-    ("V128StoreAt", "s0 s1 n2 w", 3, "memory::store_v128_at(r)"),
+    ("V128LoadAt", "d0 s1 n2 w", 3, "memory::load_v128_at::<false>(r)"),
+    ("V128StoreAt", "s0 s1 n2 w", 3, "memory::store_v128_at::<false>(r)"),
+    ("V128LoadShared", "d0 s1 n2 w", 3, "memory::load_v128_at::<true>(r)"),
+    ("V128StoreShared", "s0 s1 n2 w", 3, "memory::store_v128_at::<true>(r)"),
     // Wide arithmetic: the results stand in the slot of field 0 and the next one.
     ("I64Add128", "d0 s1 s2 s3 s4", 3, "wide::numbers(r, |a, b| a.wrapping_add(b))"),
     ("I64Sub128", "d0 s1 s2 s3 s4", 3, "wide::numbers(r, |a, b| a.wrapping_sub(b))"),
