@@ -21,6 +21,9 @@ const FORMS: [&str; 7] = ["SS", "SI", "IS", "AS", "SA", "AI", "IA"];
 const SUMS: [(&str, &str, usize); 4] =
     [("SS", "s1 s2 n3", 2), ("SI", "s1 i w", 3), ("AS", "a s1 n3", 2), ("AI", "a i w", 3)];
 
+/// The forms of an access to any memory, and whether other threads may access that memory.
+const ANY: [(&str, bool); 2] = [("At", false), ("Shared", true)];
+
 #[derive(Default)]
 struct Output {
     /// Name, shown name, format, cells, body.
@@ -191,15 +194,17 @@ impl Output {
             let call = |acc: bool| format!("memory::load::<{raw}, {to}, {acc}>(r, {body})");
             self.op(&format!("{name}|S"), "d0 s1 o", 2, &call(false));
             self.op(&format!("{name}|A"), "d0 a o", 2, &call(true));
-            let at = format!("memory::load_at::<{raw}, {to}>(r, {body})");
-            self.op(&format!("{name}|At"), "d0 s1 n2 w", 3, &at);
+            for (form, shared) in ANY {
+                let at = format!("memory::load_at::<{raw}, {to}, {shared}>(r, {body})");
+                self.op(&format!("{name}|{form}"), "d0 s1 n2 w", 3, &at);
+            }
             for (form, format, cells) in SUMS {
                 let call = format!("memory::load_sum::<{raw}, {to}, {form}>(r, {body})");
                 self.op(&format!("{name}|Sum{form}"), &format!("d0 {format}"), cells, &call);
             }
             writeln!(
                 self.families,
-                "O::{name} {{ memarg }} => Family::Load(&Load {{ forms: [Op::{name}S, Op::{name}A, Op::{name}At], sums: [Op::{name}SumSS, Op::{name}SumSI, Op::{name}SumAS, Op::{name}SumAI], result: Class::{} }}, *memarg),",
+                "O::{name} {{ memarg }} => Family::Load(&Load {{ forms: [Op::{name}S, Op::{name}A, Op::{name}At, Op::{name}Shared], sums: [Op::{name}SumSS, Op::{name}SumSI, Op::{name}SumAS, Op::{name}SumAI], result: Class::{} }}, *memarg),",
                 class(to)
             )
             .unwrap();
@@ -235,12 +240,10 @@ impl Output {
                 3,
                 &format!("memory::store::<{ty}, AccImm>(r)"),
             );
-            self.op(
-                &format!("{name}|At"),
-                "s0 s1 n2 w",
-                3,
-                &format!("memory::store_at::<{ty}>(r)"),
-            );
+            for (form, shared) in ANY {
+                let at = format!("memory::store_at::<{ty}, {shared}>(r)");
+                self.op(&format!("{name}|{form}"), "s0 s1 n2 w", 3, &at);
+            }
             for (form, address) in [("SS", "s0 s1"), ("AS", "a s0")] {
                 let call = |imm| format!("memory::store_sum::<{ty}, Br{form}, {imm}>(r)");
                 let slot = format!("{address} s2 n3");
@@ -251,7 +254,7 @@ impl Output {
             for operator in *operators {
                 writeln!(
                     self.families,
-                    "O::{operator} {{ memarg }} => Family::Store(&Store {{ forms: [Op::{name}SS, Op::{name}SA, Op::{name}AS, Op::{name}SI, Op::{name}AI, Op::{name}At], sums: [Op::{name}SumSS, Op::{name}SumSSI, Op::{name}SumAS, Op::{name}SumASI] }}, *memarg),"
+                    "O::{operator} {{ memarg }} => Family::Store(&Store {{ forms: [Op::{name}SS, Op::{name}SA, Op::{name}AS, Op::{name}SI, Op::{name}AI, Op::{name}At, Op::{name}Shared], sums: [Op::{name}SumSS, Op::{name}SumSSI, Op::{name}SumAS, Op::{name}SumASI] }}, *memarg),"
                 )
                 .unwrap();
             }
@@ -406,7 +409,8 @@ impl Output {
                 ),
                 "load_extend" | "load_zero32" | "load_zero64" | "load_splat8" | "load_splat16"
                 | "load_splat32" | "load_splat64" => {
-                    (" { memarg }", "VectorLoad(*memarg, ", at, 3, format!("vector::load(r, {f})"))
+                    let body = format!("vector::load::<_, SHARED>(r, {f})");
+                    (" { memarg }", "VectorLoad(*memarg, ", at, 3, body)
                 }
                 "load_lane8" | "load_lane16" | "load_lane32" | "load_lane64" => {
                     let ty = format!("u{}", shape.trim_start_matches("load_lane"));
@@ -415,7 +419,7 @@ impl Output {
                         "VectorLoadLane(*memarg, *lane, ",
                         "d0 s1 s2 n3 w",
                         3,
-                        format!("vector::load_lane::<{ty}, _>(r, {f})"),
+                        format!("vector::load_lane::<{ty}, _, SHARED>(r, {f})"),
                     )
                 }
                 "store_lane8" | "store_lane16" | "store_lane32" | "store_lane64" => {
@@ -425,11 +429,23 @@ impl Output {
                         "VectorStoreLane(*memarg, *lane, ",
                         "s0 s1 n2 n3 w",
                         3,
-                        format!("vector::store_lane::<{ty}, _>(r, {f})"),
+                        format!("vector::store_lane::<{ty}, _, SHARED>(r, {f})"),
                     )
                 }
                 other => panic!("unknown shape {other}"),
             };
+            if body.contains("SHARED") {
+                for (form, shared) in ANY {
+                    let body = body.replace("SHARED", if shared { "true" } else { "false" });
+                    self.op(&format!("{name}|{form}"), format, cells, &body);
+                }
+                writeln!(
+                    self.families,
+                    "O::{name}{pattern} => Family::{family}[Op::{name}At, Op::{name}Shared]),"
+                )
+                .unwrap();
+                continue;
+            }
             self.op(name, format, cells, &body);
             let class = match *shape {
                 "extract_f32" => ", Class::F32",

@@ -218,8 +218,10 @@ pub const OTHERS: &[(&str, &str, usize, &str)] = &[
     ("DataDrop", "o", 2, "memory::data_drop(r)"),
     ("V128Load", "d0 s1 o", 2, "memory::load_v128(r)"),
     ("V128Store", "s0 s1 o", 2, "memory::store_v128(r)"),
-    ("V128LoadAt", "d0 s1 n2 w", 3, "memory::load_v128_at(r)"),
-    ("V128StoreAt", "s0 s1 n2 w", 3, "memory::store_v128_at(r)"),
+    ("V128LoadAt", "d0 s1 n2 w", 3, "memory::load_v128_at::<false>(r)"),
+    ("V128StoreAt", "s0 s1 n2 w", 3, "memory::store_v128_at::<false>(r)"),
+    ("V128LoadShared", "d0 s1 n2 w", 3, "memory::load_v128_at::<true>(r)"),
+    ("V128StoreShared", "s0 s1 n2 w", 3, "memory::store_v128_at::<true>(r)"),
     // Canonical NaNs, for deterministic code.
     ("CanonicalF32", "d0 s1", 2, "numeric::unary::<f32, f32, false>(r, num::canonical_f32)"),
     ("CanonicalF64", "d0 s1", 2, "numeric::unary::<f64, f64, false>(r, num::canonical_f64)"),

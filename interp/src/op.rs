@@ -38,18 +38,18 @@ pub(crate) struct Unary {
     pub result: Class,
 }
 
-/// A scalar load: address in a slot, in the accumulator, and the form for any memory.
+/// A scalar load: address in a slot, in the accumulator, and the forms for any memory and any shared one.
 pub(crate) struct Load {
-    pub forms: [Op; 3],
+    pub forms: [Op; 4],
     /// The address a 32-bit sum: of slots, slot and immediate, accumulator and slot, accumulator and immediate.
     pub sums: [Op; 4],
     pub result: Class,
 }
 
 /// A scalar store: slots, value in the accumulator, address in the accumulator, value immediate, address in
-/// the accumulator and value immediate, any memory.
+/// the accumulator and value immediate, any memory, any shared memory.
 pub(crate) struct Store {
-    pub forms: [Op; 6],
+    pub forms: [Op; 7],
     /// The address a 32-bit sum of slots, with the value in a slot or immediate, or of accumulator and slot.
     pub sums: [Op; 4],
 }
@@ -68,9 +68,10 @@ pub(crate) enum Family {
     VectorExtract(u8, Op, Class),
     VectorReplace(u8, Op),
     VectorShuffle([u8; 16], Op),
-    VectorLoad(MemArg, Op),
-    VectorLoadLane(MemArg, u8, Op),
-    VectorStoreLane(MemArg, u8, Op),
+    /// With the operations for memories that are not shared and for shared ones, here and below.
+    VectorLoad(MemArg, [Op; 2]),
+    VectorLoadLane(MemArg, u8, [Op; 2]),
+    VectorStoreLane(MemArg, u8, [Op; 2]),
     /// One to three operands, of which the first one is the address, to a result.
     Atomic(u8, MemArg, Op),
     AtomicStore(MemArg, Op),

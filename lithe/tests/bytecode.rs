@@ -32,7 +32,8 @@ fn bytecode_is_as_blessed() {
 
 /// Every function of a module. The first line of a source that begins with `;; fuel` asks for fuel.
 fn disassemble(source: &str) -> String {
-    let engine = Engine::new(&Config::new().fuel(source.starts_with(";; fuel")));
+    let config = Config::new().features(Engine::SUPPORTED);
+    let engine = Engine::new(&config.fuel(source.starts_with(";; fuel")));
     let module = Module::new(&engine, source).unwrap();
     let mut text = String::new();
     for func in 0..module.functions() as u32 {

@@ -7,6 +7,7 @@
 
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
@@ -28,10 +29,14 @@ pub(crate) mod fdflags {
 #[derive(Debug)]
 pub(crate) struct Descriptor {
     pub object: Object,
-    state: Mutex<State>,
+    base: AtomicU64,
+    inheriting: AtomicU64,
+    flags: AtomicU16,
+    /// Held by those who change the state.
+    changing: Mutex<()>,
 }
 
-/// What a guest may change about a descriptor.
+/// What a guest may change about a descriptor, as it is at one time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct State {
     pub base: Rights,
@@ -255,17 +260,36 @@ impl Descriptor {
     }
 
     pub fn with(object: Object, state: State) -> Descriptor {
-        Descriptor { object, state: Mutex::new(state) }
+        Descriptor {
+            object,
+            base: AtomicU64::new(state.base.0),
+            inheriting: AtomicU64::new(state.inheriting.0),
+            flags: AtomicU16::new(state.flags),
+            changing: Mutex::default(),
+        }
     }
 
     /// The state as it is now.
     pub fn state(&self) -> State {
-        *self.change()
+        State {
+            base: Rights(self.base.load(Ordering::Relaxed)),
+            inheriting: Rights(self.inheriting.load(Ordering::Relaxed)),
+            flags: self.flags.load(Ordering::Relaxed),
+        }
     }
 
-    /// The state, which nobody else changes meanwhile.
-    pub fn change(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+    /// Changes the state, while nobody else does.
+    pub fn change(
+        &self,
+        change: impl FnOnce(&mut State) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let _changing = lock(&self.changing);
+        let mut state = self.state();
+        change(&mut state)?;
+        self.base.store(state.base.0, Ordering::Relaxed);
+        self.inheriting.store(state.inheriting.0, Ordering::Relaxed);
+        self.flags.store(state.flags, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The host descriptor that can be waited for.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Bytes that the stripped command may have while it contains no compiler; above them the check fails.
-const BUDGET: u64 = 3_200_000;
+const BUDGET: u64 = 3_400_000;
 
 /// Bytes that it should have. RATIONALE.md says what stands in the way.
 const AIM: u64 = 2_000_000;

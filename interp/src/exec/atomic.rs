@@ -5,8 +5,15 @@
 use lithe_runtime::{Instance, Memory, racy::Word};
 use lithe_types::TrapKind;
 
-use super::memory::{Place, memory, place_in};
+use super::memory::{memory, place_in};
 use crate::regs::{Flow, Regs};
+
+/// Where an atomic access goes.
+struct Place<T> {
+    at: *mut T,
+    /// Whether other threads may access it.
+    shared: bool,
+}
 
 /// The place of a `T` at `address` plus `offset`, which must be aligned.
 #[inline(always)]
@@ -17,7 +24,9 @@ unsafe fn aligned<T>(memory: *mut Memory, address: u64, offset: u64) -> Result<P
         if effective % size_of::<T>() as u64 != 0 {
             return Err(TrapKind::UnalignedAtomic);
         }
-        place_in(memory, address, offset).ok_or(TrapKind::MemoryOutOfBounds)
+        let at = place_in::<T, true>(memory, address, offset);
+        let at = at.ok_or(TrapKind::MemoryOutOfBounds)?;
+        Ok(Place { at, shared: (*memory).ty.shared })
     }
 }
 

@@ -62,33 +62,26 @@ impl Plain for V128 {
     }
 }
 
-/// Where an access to any memory goes.
-pub(super) struct Place<T> {
-    pub at: *mut T,
-    /// Whether other threads may access it.
-    pub shared: bool,
-}
-
-impl<T: Plain> Place<T> {
-    #[inline(always)]
-    pub unsafe fn read(self) -> T {
-        // SAFETY: module invariant.
-        unsafe {
-            match self.shared {
-                false => self.at.read_unaligned(),
-                true => T::read_shared(self.at),
-            }
+/// Reads from a place that was found; `SHARED` says whether other threads may access it.
+#[inline(always)]
+pub(super) unsafe fn read<T: Plain, const SHARED: bool>(place: *mut T) -> T {
+    // SAFETY: module invariant.
+    unsafe {
+        match SHARED {
+            false => place.read_unaligned(),
+            true => T::read_shared(place),
         }
     }
+}
 
-    #[inline(always)]
-    pub unsafe fn write(self, value: T) {
-        // SAFETY: module invariant.
-        unsafe {
-            match self.shared {
-                false => self.at.write_unaligned(value),
-                true => T::write_shared(self.at, value),
-            }
+/// Writes to a place that was found; `SHARED` as for [`read`].
+#[inline(always)]
+pub(super) unsafe fn write<T: Plain, const SHARED: bool>(place: *mut T, value: T) {
+    // SAFETY: module invariant.
+    unsafe {
+        match SHARED {
+            false => place.write_unaligned(value),
+            true => T::write_shared(place, value),
         }
     }
 }
@@ -124,33 +117,34 @@ pub(super) unsafe fn memory(r: &Regs, index: usize) -> *mut Memory {
     unsafe { *(*r.inst).memories.add(index) }
 }
 
-/// The place of a `T` at 64-bit address `address` plus `offset` in memory `index`.
+/// The place of a `T` at 64-bit address `address` plus `offset` in memory `index`, which is shared when `SHARED`
+/// says so.
 #[inline(always)]
-pub(super) unsafe fn place_at<T>(
+pub(super) unsafe fn place_at<T, const SHARED: bool>(
     r: &Regs,
     index: usize,
     address: u64,
     offset: u64,
-) -> Option<Place<T>> {
+) -> Option<*mut T> {
     // SAFETY: module invariant.
-    unsafe { place_in(memory(r, index), address, offset) }
+    unsafe { place_in::<T, SHARED>(memory(r, index), address, offset) }
 }
 
-/// The place of a `T` at 64-bit address `address` plus `offset` in a memory.
+/// The place of a `T` at 64-bit address `address` plus `offset` in a memory, which may be shared only when
+/// `SHARED` says so.
 #[inline(always)]
-pub(super) unsafe fn place_in<T>(
+pub(super) unsafe fn place_in<T, const SHARED: bool>(
     memory: *mut Memory,
     address: u64,
     offset: u64,
-) -> Option<Place<T>> {
+) -> Option<*mut T> {
     // SAFETY: the memory lives as long as the store; the end of the access is compared with its size.
     unsafe {
         let end = address.checked_add(offset)?.checked_add(size_of::<T>() as u64)?;
-        if end > (*memory).len as u64 && !reaches(memory, end) {
+        if end > (*memory).len as u64 && !(SHARED && reaches(memory, end)) {
             return None;
         }
-        let at = (*memory).base.add((end as usize) - size_of::<T>()).cast();
-        Some(Place { at, shared: (*memory).ty.shared })
+        Some((*memory).base.add((end as usize) - size_of::<T>()).cast())
     }
 }
 
@@ -169,9 +163,9 @@ unsafe fn reaches(memory: *mut Memory, end: u64) -> bool {
 
 /// The place that the fields of a generic access name: address in field 1, memory in field 2.
 #[inline(always)]
-pub(super) unsafe fn place_of<T>(r: &Regs) -> Option<Place<T>> {
+pub(super) unsafe fn place_of<T, const SHARED: bool>(r: &Regs) -> Option<*mut T> {
     // SAFETY: module invariant.
-    unsafe { place_at(r, r.field(2) as usize, r.get(1), r.cell(2)) }
+    unsafe { place_at::<T, SHARED>(r, r.field(2) as usize, r.get(1), r.cell(2)) }
 }
 
 #[inline(always)]
@@ -229,11 +223,14 @@ pub(crate) unsafe fn store_sum<T: Plain + From<Word>, F: Form<u32>, const IMM: b
 }
 
 #[inline(always)]
-pub(crate) unsafe fn load_at<T: Plain, U: Scalar>(r: &mut Regs, f: impl FnOnce(T) -> U) -> Flow {
+pub(crate) unsafe fn load_at<T: Plain, U: Scalar, const SHARED: bool>(
+    r: &mut Regs,
+    f: impl FnOnce(T) -> U,
+) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        let Some(place) = place_of::<T>(r) else { return OUT.into() };
-        f(place.read()).set(r);
+        let Some(place) = place_of::<T, SHARED>(r) else { return OUT.into() };
+        f(read::<T, SHARED>(place)).set(r);
         r.next(3)
     }
 }
@@ -249,11 +246,11 @@ pub(crate) unsafe fn load_v128(r: &mut Regs) -> Flow {
 }
 
 #[inline(always)]
-pub(crate) unsafe fn load_v128_at(r: &mut Regs) -> Flow {
+pub(crate) unsafe fn load_v128_at<const SHARED: bool>(r: &mut Regs) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        let Some(place) = place_of::<V128>(r) else { return OUT.into() };
-        r.set_v128(place.read());
+        let Some(place) = place_of::<V128, SHARED>(r) else { return OUT.into() };
+        r.set_v128(read::<V128, SHARED>(place));
         r.next(3)
     }
 }
@@ -328,12 +325,12 @@ pub(crate) unsafe fn store<T: Plain + From<Word>, O: Operands>(r: &mut Regs) -> 
 
 /// A store to any memory: address in field 0, value in field 1, memory in field 2.
 #[inline(always)]
-pub(crate) unsafe fn store_at<T: Plain + From<Word>>(r: &mut Regs) -> Flow {
+pub(crate) unsafe fn store_at<T: Plain + From<Word>, const SHARED: bool>(r: &mut Regs) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        let place = place_at::<T>(r, r.field(2) as usize, r.get(0), r.cell(2));
+        let place = place_at::<T, SHARED>(r, r.field(2) as usize, r.get(0), r.cell(2));
         let Some(place) = place else { return OUT.into() };
-        place.write(T::from(Word(r.get(1))));
+        write::<T, SHARED>(place, T::from(Word(r.get(1))));
         r.next(3)
     }
 }
@@ -349,12 +346,12 @@ pub(crate) unsafe fn store_v128(r: &mut Regs) -> Flow {
 }
 
 #[inline(always)]
-pub(crate) unsafe fn store_v128_at(r: &mut Regs) -> Flow {
+pub(crate) unsafe fn store_v128_at<const SHARED: bool>(r: &mut Regs) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        let place = place_at::<V128>(r, r.field(2) as usize, r.get(0), r.cell(2));
+        let place = place_at::<V128, SHARED>(r, r.field(2) as usize, r.get(0), r.cell(2));
         let Some(place) = place else { return OUT.into() };
-        place.write(r.get_v128(1));
+        write::<V128, SHARED>(place, r.get_v128(1));
         r.next(3)
     }
 }

@@ -3,7 +3,7 @@
 
 use lithe_types::TrapKind;
 
-use super::memory::{Plain, place_at, place_of};
+use super::memory::{Plain, place_at, place_of, read, write};
 use crate::{
     regs::{Flow, Regs, Scalar},
     simd::V128,
@@ -95,44 +95,48 @@ pub(crate) unsafe fn shuffle(r: &mut Regs, f: impl FnOnce(V128, V128, [u8; 16]) 
 
 /// A load that reads a `T` and makes a vector of it.
 #[inline(always)]
-pub(crate) unsafe fn load<T: Plain>(r: &mut Regs, f: impl FnOnce(T) -> V128) -> Flow {
+pub(crate) unsafe fn load<T: Plain, const SHARED: bool>(
+    r: &mut Regs,
+    f: impl FnOnce(T) -> V128,
+) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        let Some(place) = place_of::<T>(r) else { return OUT.into() };
-        r.set_v128(f(place.read()));
+        let Some(place) = place_of::<T, SHARED>(r) else { return OUT.into() };
+        r.set_v128(f(read::<T, SHARED>(place)));
         r.next(3)
     }
 }
 
 /// Field 3 holds the lane and, from bit 4 on, the memory.
 #[inline(always)]
-pub(crate) unsafe fn load_lane<T: Plain, U: Scalar + From<T>>(
+pub(crate) unsafe fn load_lane<T: Plain, U: Scalar + From<T>, const SHARED: bool>(
     r: &mut Regs,
     f: impl FnOnce(V128, u8, U) -> V128,
 ) -> Flow {
     // SAFETY: module invariant.
     unsafe {
         let both = r.field(3) as u16;
-        let place = place_at::<T>(r, usize::from(both >> 4), r.get(1), r.cell(2));
+        let place = place_at::<T, SHARED>(r, usize::from(both >> 4), r.get(1), r.cell(2));
         let Some(place) = place else { return OUT.into() };
-        r.set_v128(f(r.get_v128(2), (both & 15) as u8, U::from(place.read())));
+        let value = U::from(read::<T, SHARED>(place));
+        r.set_v128(f(r.get_v128(2), (both & 15) as u8, value));
         r.next(3)
     }
 }
 
 /// Field 0 is the address, field 1 the vector, field 2 the memory, field 3 the lane.
 #[inline(always)]
-pub(crate) unsafe fn store_lane<T: Plain + TryFrom<U>, U: Scalar>(
+pub(crate) unsafe fn store_lane<T: Plain + TryFrom<U>, U: Scalar, const SHARED: bool>(
     r: &mut Regs,
     f: impl FnOnce(V128, u8) -> U,
 ) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        let place = place_at::<T>(r, r.field(2) as usize, r.get(0), r.cell(2));
+        let place = place_at::<T, SHARED>(r, r.field(2) as usize, r.get(0), r.cell(2));
         let Some(place) = place else { return OUT.into() };
         // A lane extracted without sign fits the type of the lane.
         if let Ok(value) = T::try_from(f(r.get_v128(1), r.field(3) as u8)) {
-            place.write(value);
+            write::<T, SHARED>(place, value);
         }
         r.next(3)
     }

@@ -120,17 +120,20 @@ impl Translator<'_> {
             }
             Family::VectorLoad(memarg, op) => {
                 let address = self.pop_slot();
+                let op = op[usize::from(self.shared(&memarg))];
                 self.result(op, [0, address, memory_of(&memarg) as i16, 0], true, None);
                 self.cells.push(memarg.offset);
             }
             Family::VectorLoadLane(memarg, lane, op) => {
                 let (vector, address) = (self.pop_slot(), self.pop_slot());
                 let both = memory_of(&memarg) as i16 * 16 + i16::from(lane);
+                let op = op[usize::from(self.shared(&memarg))];
                 self.result(op, [0, address, vector, both], true, None);
                 self.cells.push(memarg.offset);
             }
             Family::VectorStoreLane(memarg, lane, op) => {
                 let (vector, address) = (self.pop_slot(), self.pop_slot());
+                let op = op[usize::from(self.shared(&memarg))];
                 self.emit(op, [address, vector, memory_of(&memarg) as i16, i16::from(lane)]);
                 self.cells.push(memarg.offset);
             }
@@ -226,6 +229,11 @@ impl Translator<'_> {
         self.result(op.forms[form], [0, slot, 0, 0], false, Some(op.result));
     }
 
+    /// Whether other threads may access the memory of an access.
+    fn shared(&self, memarg: &MemArg) -> bool {
+        self.module.memories[memory_of(memarg) as usize].shared
+    }
+
     /// Whether an access can use the registers of memory 0.
     fn near(&self, memarg: &MemArg) -> bool {
         memory_of(memarg) == 0
@@ -269,7 +277,8 @@ impl Translator<'_> {
             self.result_imm(op.forms[form], address, memarg.offset as i32, Some(op.result));
         } else {
             let operands = [0, address, memory_of(&memarg) as i16, 0];
-            self.result(op.forms[2], operands, false, Some(op.result));
+            let form = 2 + usize::from(self.shared(&memarg));
+            self.result(op.forms[form], operands, false, Some(op.result));
             self.cells.push(memarg.offset);
         }
     }
@@ -278,7 +287,8 @@ impl Translator<'_> {
         let (value, address) = (self.pop(), self.pop());
         if !self.near(&memarg) {
             let (address, value) = (self.slot_of(address), self.slot_of(value));
-            self.emit(op.forms[5], [address, value, memory_of(&memarg) as i16, 0]);
+            let form = 5 + usize::from(self.shared(&memarg));
+            self.emit(op.forms[form], [address, value, memory_of(&memarg) as i16, 0]);
             self.cells.push(memarg.offset);
             return;
         }
@@ -516,9 +526,13 @@ impl Translator<'_> {
                     (Op::V128Load, self.emit_imm(Op::V128Load, dst, address, offset))
                 } else {
                     let operands = [dst, address, memory_of(memarg) as i16, 0];
-                    let at = self.emit(Op::V128LoadAt, operands);
+                    let op = match self.shared(memarg) {
+                        true => Op::V128LoadShared,
+                        false => Op::V128LoadAt,
+                    };
+                    let at = self.emit(op, operands);
                     self.cells.push(memarg.offset);
-                    (Op::V128LoadAt, at)
+                    (op, at)
                 };
                 self.clobber(dst + 1);
                 self.wrote(at, op, dst, None);
@@ -528,7 +542,11 @@ impl Translator<'_> {
                 if self.near(memarg) {
                     self.emit_imm(Op::V128Store, address, value, memarg.offset as i32);
                 } else {
-                    self.emit(Op::V128StoreAt, [address, value, memory_of(memarg) as i16, 0]);
+                    let op = match self.shared(memarg) {
+                        true => Op::V128StoreShared,
+                        false => Op::V128StoreAt,
+                    };
+                    self.emit(op, [address, value, memory_of(memarg) as i16, 0]);
                     self.cells.push(memarg.offset);
                 }
             }

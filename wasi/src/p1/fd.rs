@@ -58,25 +58,26 @@ pub(super) fn fd_fdstat_set_flags(
     let [fd, flags] = take(args)?;
     let flags = flags.flags(fdflags::ALL)?;
     let descriptor = ctx.table.get(fd.u32())?;
-    let mut state = descriptor.change();
-    state.require(Rights::FD_FDSTAT_SET_FLAGS)?;
-    if flags & !SETTABLE & !state.flags != 0 {
-        return Err(Errno::Inval.into());
-    }
-    let new = state.flags & !SETTABLE | flags & SETTABLE;
-    if (new ^ state.flags) & fdflags::APPEND != 0 {
-        match &descriptor.object {
-            Object::Host(host) if host.is_owned() => {
-                let _held = host.hold_append_mode();
-                host.set_append(new & fdflags::APPEND != 0)?;
-            }
-            // The mode of an inherited stream is shared with other processes.
-            Object::Host(_) => return Err(Errno::Notsup.into()),
-            _ => {}
+    descriptor.change(|state| {
+        state.require(Rights::FD_FDSTAT_SET_FLAGS)?;
+        if flags & !SETTABLE & !state.flags != 0 {
+            return Err(Errno::Inval.into());
         }
-    }
-    state.flags = new;
-    Ok(())
+        let new = state.flags & !SETTABLE | flags & SETTABLE;
+        if (new ^ state.flags) & fdflags::APPEND != 0 {
+            match &descriptor.object {
+                Object::Host(host) if host.is_owned() => {
+                    let _held = host.hold_append_mode();
+                    host.set_append(new & fdflags::APPEND != 0)?;
+                }
+                // The mode of an inherited stream is shared with other processes.
+                Object::Host(_) => return Err(Errno::Notsup.into()),
+                _ => {}
+            }
+        }
+        state.flags = new;
+        Ok(())
+    })
 }
 
 pub(super) fn fd_fdstat_set_rights(
@@ -87,12 +88,13 @@ pub(super) fn fd_fdstat_set_rights(
     let [fd, base, inheriting] = take(args)?;
     let (base, inheriting) = (Rights(base.u64()), Rights(inheriting.u64()));
     let descriptor = ctx.table.get(fd.u32())?;
-    let mut state = descriptor.change();
-    if !state.base.contains(base) || !state.inheriting.contains(inheriting) {
-        return Err(Errno::Notcapable.into());
-    }
-    (state.base, state.inheriting) = (base, inheriting);
-    Ok(())
+    descriptor.change(|state| {
+        if !state.base.contains(base) || !state.inheriting.contains(inheriting) {
+            return Err(Errno::Notcapable.into());
+        }
+        (state.base, state.inheriting) = (base, inheriting);
+        Ok(())
+    })
 }
 
 pub(super) fn fd_filestat_get(

@@ -1,0 +1,20 @@
+;; Wide arithmetic and threads: operands in a fifth field, two results, the forms for shared memories.
+(module
+  (memory 1 2 shared)
+  (memory 1)
+  (func $wide (param i64 i64) (result i64 i64)
+    (i64.add128 (local.get 0) (local.get 1) (i64.const 1) (local.get 0)))
+  (func $high (param i64 i64) (result i64) (local i64)
+    (i64.mul_wide_u (local.get 0) (local.get 1)) (local.set 2) (drop) (local.get 2))
+  (func $shared (param i32 v128)
+    (i32.store offset=4 (local.get 0) (i32.load8_u (local.get 0)))
+    (v128.store (local.get 0) (v128.load32x2_s (local.get 0)))
+    (i32.store 1 (local.get 0) (i32.load 1 (local.get 0))))
+  (func $atomics (param i32 i32) (result i32)
+    (i32.atomic.store16 offset=2 (local.get 0) (i32.atomic.load8_u (local.get 0)))
+    (drop (i32.atomic.rmw.cmpxchg 1 offset=8 (local.get 0) (local.get 1) (i32.const 7)))
+    (atomic.fence)
+    (drop (memory.atomic.notify (local.get 0) (i32.const -1)))
+    (i32.add
+      (i32.atomic.rmw16.sub_u offset=16 (local.get 0) (local.get 1))
+      (memory.atomic.wait32 (local.get 0) (local.get 1) (i64.const -1)))))
