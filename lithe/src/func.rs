@@ -202,11 +202,17 @@ pub(crate) fn invoke<T>(
                 slots[..results].copy_from_slice(activation.results(&store.rt, results));
                 return Ok(());
             }
-            Outcome::Host(call) => match host_call(store, call, &mut activation) {
-                Ok(()) => continue,
-                Err(error) if caught(store, &mut activation, &error) => continue,
-                Err(error) => error,
-            },
+            Outcome::Host(call) => {
+                let scope = store.rt.enter_scope();
+                match host_call(store, call, &mut activation) {
+                    Ok(()) => continue,
+                    Err(error) if caught(store, &mut activation, &error) => {
+                        store.rt.leave_scope(scope);
+                        continue;
+                    }
+                    Err(error) => error,
+                }
+            }
             Outcome::Thrown(slot) => exception(store, slot),
             Outcome::Signal => {
                 store.rt.vm().signal.store(0, Ordering::Relaxed);

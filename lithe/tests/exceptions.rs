@@ -512,3 +512,47 @@ fn a_backtrace_of_a_trap_in_a_handler_is_exact() {
         assert_eq!(format!("{:#08x}", frames[0].offset), offset);
     }
 }
+
+/// What guests have caught is garbage, whoever threw it.
+#[test]
+fn caught_exceptions_of_host_functions_are_freed() {
+    const GUEST: &str = r#"(module
+      (import "host" "tag" (tag $tag (param i64)))
+      (import "host" "throw" (func $throw))
+      (import "host" "pass" (func $pass))
+      (func (export "guest-throws") (throw $tag (i64.const 1)))
+      (func (export "run") (param $n i32)
+        (loop $more
+          (block $caught (result i64)
+            (try_table (catch $tag $caught) (call $throw))
+            (i64.const 0))
+          (drop)
+          (block $caught (result i64 exnref)
+            (try_table (catch_ref $tag $caught) (call $pass))
+            (unreachable))
+          (drop) (drop)
+          (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"#;
+    for engine in engines(false) {
+        let mut store = Store::new(&engine, ());
+        let tag = Tag::new(&mut store, FuncType::new([ValType::I64], [])).unwrap();
+        let mut linker = Linker::new(&engine);
+        linker.define("host", "tag", tag).unwrap();
+        linker
+            .func_wrap("host", "throw", move |mut caller: Caller<'_, ()>| -> Result<()> {
+                Err(Error::exception_of(ExnRef::new(&mut caller, tag, &[Val::I64(1)])?))
+            })
+            .unwrap();
+        linker
+            .func_wrap("host", "pass", |mut caller: Caller<'_, ()>| -> Result<()> {
+                let throws = caller.export("guest-throws").and_then(Extern::func).unwrap();
+                throws.call(&mut caller, &[], &mut [])
+            })
+            .unwrap();
+        let module = Module::new(&engine, GUEST).unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance.typed_func::<i32, ()>(&store, "run").unwrap();
+        run.call(&mut store, 20_000).unwrap();
+        store.collect_garbage();
+        assert!(store.heap_stats().live < 1000, "{:?}", store.heap_stats());
+    }
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use lithe::{
-    AnyRef, Caller, Config, Dispatch, Engine, ErrorKind, ExternRef, Instance, Kind, Linker, Module,
-    Result, Store, StoreLimits, TrapKind, Val,
+    AnyRef, Caller, Config, Dispatch, Engine, ErrorKind, ExternRef, Func, Instance, Kind, Linker,
+    Module, Result, Store, StoreLimits, TrapKind, Val,
 };
 
 fn engines() -> [Engine; 2] {
@@ -208,6 +208,29 @@ fn references_of_a_host_function_end_when_it_returns() {
         assert_eq!(kept.data(&store).unwrap_err().kind(), ErrorKind::Usage);
         drop(store);
         assert_eq!(dropped.load(Ordering::Relaxed), 1000);
+    }
+}
+
+#[test]
+fn the_types_of_functions_made_later_can_be_tested() {
+    const WAT: &str = r#"(module
+      (type $open (sub (func (param f32 f32 f32))))
+      (table (export "table") 1 funcref)
+      (func (export "test") (result i32) (ref.test (ref $open) (table.get (i32.const 0))))
+      (func (export "call") (call_indirect (type $open)
+        (f32.const 0) (f32.const 0) (f32.const 0) (i32.const 0))))"#;
+    for engine in engines() {
+        let (mut store, instance) = guest(&engine, WAT);
+        let test = instance.typed_func::<(), i32>(&store, "test").unwrap();
+        let call = instance.typed_func::<(), ()>(&store, "call").unwrap();
+        let table = instance.table(&store, "table").unwrap();
+        for _ in 0..3 {
+            // A type that no module of this store has.
+            let func = Func::wrap(&mut store, |_: f64, _: f32, _: i64| 0.5f64).unwrap();
+            table.set(&mut store, 0, Val::FuncRef(Some(func))).unwrap();
+            assert_eq!(test.call(&mut store, ()).unwrap(), 0);
+            assert_eq!(trap(call.call(&mut store, ())), TrapKind::IndirectCallTypeMismatch);
+        }
     }
 }
 

@@ -8,15 +8,16 @@ use alloc::vec::Vec;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rooted {
     index: u32,
-    generation: u32,
+    generation: u64,
 }
 
 /// The references of one store that the host holds.
 pub(crate) struct Handles {
     /// Slot and generation by number; entries at and above `len` are free.
-    entries: Vec<(u64, u32)>,
+    entries: Vec<(u64, u64)>,
     len: usize,
-    generation: u32,
+    /// Never comes around: it grows by one with each scope.
+    generation: u64,
 }
 
 impl Handles {
@@ -50,7 +51,7 @@ impl Handles {
     pub(crate) fn leave(&mut self, mark: usize) {
         if mark < self.len {
             self.len = mark;
-            self.generation = self.generation.wrapping_add(1);
+            self.generation += 1;
         }
     }
 

@@ -245,47 +245,74 @@ unsafe fn elements(place: *mut u8, log2: u32, slots: *const u64, len: usize) {
     }
 }
 
-/// `len` elements of 2^`log2` bytes from byte `start` of a data segment.
-unsafe fn data_range(
-    inst: *mut Instance,
-    segment: usize,
-    start: u32,
-    len: u32,
-    log2: u32,
-) -> Result<*const u8, TrapKind> {
-    // SAFETY: the segment's index is validated; the instance lives as long as the store.
-    let bytes = unsafe { super::memory::segment(inst, segment) };
-    let end = u64::from(start) + (u64::from(len) << log2);
-    match end <= bytes.len() as u64 {
-        true => Ok(bytes[start as usize..].as_ptr()),
-        false => Err(TrapKind::MemoryOutOfBounds),
+/// What elements are taken from: the bytes of a data segment, or the slots of an element segment.
+pub(crate) trait Segment: Sized {
+    /// Where `len` elements of 2^`log2` bytes begin, `start` being the first of the segment's units.
+    unsafe fn range(
+        inst: *mut Instance,
+        segment: usize,
+        start: u32,
+        len: u32,
+        log2: u32,
+    ) -> Result<*const Self, TrapKind>;
+
+    /// Writes elements to an array.
+    unsafe fn write(source: *const Self, place: *mut u8, log2: u32, len: usize);
+}
+
+impl Segment for u8 {
+    unsafe fn range(
+        inst: *mut Instance,
+        segment: usize,
+        start: u32,
+        len: u32,
+        log2: u32,
+    ) -> Result<*const u8, TrapKind> {
+        // SAFETY: the segment's index is validated; the instance lives as long as the store.
+        let bytes = unsafe { super::memory::segment(inst, segment) };
+        let end = u64::from(start) + (u64::from(len) << log2);
+        match end <= bytes.len() as u64 {
+            true => Ok(bytes[start as usize..].as_ptr()),
+            false => Err(TrapKind::MemoryOutOfBounds),
+        }
+    }
+
+    unsafe fn write(source: *const u8, place: *mut u8, log2: u32, len: usize) {
+        // SAFETY: both ranges were checked; a segment is no part of the heap.
+        unsafe { core::ptr::copy_nonoverlapping(source, place, len << log2) };
     }
 }
 
-/// `len` elements from element `start` of an element segment.
-unsafe fn element_range(
-    inst: *mut Instance,
-    segment: usize,
-    start: u32,
-    len: u32,
-) -> Result<*const u64, TrapKind> {
-    // SAFETY: the segment's index is validated; the instance lives as long as the store.
-    let items = unsafe { &(&(*inst).elements)[segment] };
-    let end = u64::from(start) + u64::from(len);
-    match end <= items.len() as u64 {
-        true => Ok(items[start as usize..].as_ptr()),
-        false => Err(TrapKind::TableOutOfBounds),
+impl Segment for u64 {
+    unsafe fn range(
+        inst: *mut Instance,
+        segment: usize,
+        start: u32,
+        len: u32,
+        _log2: u32,
+    ) -> Result<*const u64, TrapKind> {
+        // SAFETY: the segment's index is validated; the instance lives as long as the store.
+        let items = unsafe { &(&(*inst).elements)[segment] };
+        let end = u64::from(start) + u64::from(len);
+        match end <= items.len() as u64 {
+            true => Ok(items[start as usize..].as_ptr()),
+            false => Err(TrapKind::TableOutOfBounds),
+        }
+    }
+
+    unsafe fn write(source: *const u64, place: *mut u8, log2: u32, len: usize) {
+        // SAFETY: both ranges were checked.
+        unsafe { elements(place, log2, source, len) };
     }
 }
 
 /// The start in field 1, the length in field 2; the second cell is the segment.
 #[inline(always)]
-pub(crate) unsafe fn array_new_data(r: &mut Regs) -> Flow {
+pub(crate) unsafe fn array_new_from<S: Segment>(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file.
     unsafe {
-        let ty = ArrayType(r.cell(2));
-        let made = new_from_data(r.inst, ty, r.cell(3) as usize, r.get(1) as u32, r.get(2) as u32);
-        match made {
+        let (ty, segment) = (ArrayType(r.cell(2)), r.cell(3) as usize);
+        match new_from::<S>(r.inst, ty, segment, r.get(1) as u32, r.get(2) as u32) {
             Ok(0) => ROOM,
             Ok(array) => {
                 r.set(u64::from(array));
@@ -297,7 +324,7 @@ pub(crate) unsafe fn array_new_data(r: &mut Regs) -> Flow {
 }
 
 #[inline(never)]
-unsafe fn new_from_data(
+unsafe fn new_from<S: Segment>(
     inst: *mut Instance,
     ty: ArrayType,
     segment: usize,
@@ -306,49 +333,11 @@ unsafe fn new_from_data(
 ) -> Result<u32, TrapKind> {
     // SAFETY: the source lies within the segment, the target is the new array.
     unsafe {
-        let source = data_range(inst, segment, start, len, ty.log2())?;
-        let array = new_array((*inst).vm, ty, len);
-        if array != 0 {
-            let place: *mut u8 = (*(*inst).vm).heap.at(array + HEADER as u32);
-            core::ptr::copy_nonoverlapping(source, place, (len as usize) << ty.log2());
-        }
-        Ok(array)
-    }
-}
-
-/// The start in field 1, the length in field 2; the second cell is the segment.
-#[inline(always)]
-pub(crate) unsafe fn array_new_elem(r: &mut Regs) -> Flow {
-    // SAFETY: module invariant of this file.
-    unsafe {
-        let ty = ArrayType(r.cell(2));
-        let made = new_from_elem(r.inst, ty, r.cell(3) as usize, r.get(1) as u32, r.get(2) as u32);
-        match made {
-            Ok(0) => ROOM,
-            Ok(array) => {
-                r.set(u64::from(array));
-                r.next(4)
-            }
-            Err(kind) => kind.into(),
-        }
-    }
-}
-
-#[inline(never)]
-unsafe fn new_from_elem(
-    inst: *mut Instance,
-    ty: ArrayType,
-    segment: usize,
-    start: u32,
-    len: u32,
-) -> Result<u32, TrapKind> {
-    // SAFETY: the source lies within the segment, the target is the new array.
-    unsafe {
-        let source = element_range(inst, segment, start, len)?;
+        let source = S::range(inst, segment, start, len, ty.log2())?;
         let array = new_array((*inst).vm, ty, len);
         if array != 0 {
             let place = (*(*inst).vm).heap.at(array + HEADER as u32);
-            elements(place, ty.log2(), source, len as usize);
+            S::write(source, place, ty.log2(), len as usize);
         }
         Ok(array)
     }
@@ -376,6 +365,7 @@ unsafe fn range(
     }
 }
 
+#[inline(always)]
 fn done(r: &mut Regs, result: Result<(), TrapKind>, cells: usize) -> Flow {
     match result {
         // SAFETY: module invariant of `regs`.
@@ -437,17 +427,17 @@ unsafe fn copy(vm: *mut Vm, operands: *const u64, log2: u32) -> Result<(), TrapK
 
 /// Array, its start, the segment's start, length; the cell is the segment and the size of an element.
 #[inline(always)]
-pub(crate) unsafe fn array_init_data(r: &mut Regs) -> Flow {
+pub(crate) unsafe fn array_init<S: Segment>(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file.
     unsafe {
         let starts = [r.get(1) as u32, r.get(2) as u32];
-        let result = init_data(r.inst, r.cell(2), r.get(0), starts, r.get(3) as u32);
+        let result = init::<S>(r.inst, r.cell(2), r.get(0), starts, r.get(3) as u32);
         done(r, result, 3)
     }
 }
 
 #[inline(never)]
-unsafe fn init_data(
+unsafe fn init<S: Segment>(
     inst: *mut Instance,
     cell: u64,
     array: u64,
@@ -458,37 +448,8 @@ unsafe fn init_data(
     unsafe {
         let log2 = (cell >> 32) as u32;
         let target = range((*inst).vm, array, starts[0], len, log2)?;
-        let source = data_range(inst, cell as u32 as usize, starts[1], len, log2)?;
-        core::ptr::copy_nonoverlapping(source, target, (len as usize) << log2);
-        Ok(())
-    }
-}
-
-/// Array, its start, the segment's start, length; the cell is the segment and the size of an element.
-#[inline(always)]
-pub(crate) unsafe fn array_init_elem(r: &mut Regs) -> Flow {
-    // SAFETY: module invariant of this file.
-    unsafe {
-        let starts = [r.get(1) as u32, r.get(2) as u32];
-        let result = init_elem(r.inst, r.cell(2), r.get(0), starts, r.get(3) as u32);
-        done(r, result, 3)
-    }
-}
-
-#[inline(never)]
-unsafe fn init_elem(
-    inst: *mut Instance,
-    cell: u64,
-    array: u64,
-    starts: [u32; 2],
-    len: u32,
-) -> Result<(), TrapKind> {
-    // SAFETY: both ranges are checked.
-    unsafe {
-        let log2 = (cell >> 32) as u32;
-        let target = range((*inst).vm, array, starts[0], len, log2)?;
-        let source = element_range(inst, cell as u32 as usize, starts[1], len)?;
-        elements(target, log2, source, len as usize);
+        let source = S::range(inst, cell as u32 as usize, starts[1], len, log2)?;
+        S::write(source, target, log2, len as usize);
         Ok(())
     }
 }
