@@ -194,11 +194,19 @@ impl<'a> GuestMemory<'a> {
         }
         let bytes = match &mut self.bytes {
             Bytes::Own(bytes) => {
-                let slices = ranges.into_iter();
-                let slices: Vec<_> = slices
-                    .filter_map(|(start, end)| bytes.get(start..end).map(IoSlice::new))
-                    .collect();
-                send(&slices)?
+                let slice = |(start, end)| IoSlice::new(bytes.get(start..end).unwrap_or_default());
+                let (one, many);
+                let slices: &[IoSlice<'_>] = match ranges[..] {
+                    [range] => {
+                        one = [slice(range)];
+                        &one
+                    }
+                    _ => {
+                        many = ranges.into_iter().map(slice).collect::<Vec<_>>();
+                        &many
+                    }
+                };
+                send(slices)?
             }
             Bytes::Shared { memory, stage } => {
                 stage.resize(asked as usize, 0);
@@ -294,9 +302,11 @@ impl<'a> GuestMemory<'a> {
             Bytes::Own(_) => limit,
             Bytes::Shared { .. } => limit.min(STAGE as u64),
         };
-        let mut ranges = Vec::new();
+        let size = self.size();
         let mut bytes = 0;
         let Position { mut index, mut skip } = from;
+        let left = iovecs.count.saturating_sub(index) as usize;
+        let mut ranges = Vec::with_capacity(left.min(MAX_IOVECS));
         while index < iovecs.count && ranges.len() < MAX_IOVECS && bytes < limit {
             let (ptr, len) = self.iovec(iovecs, index)?;
             let left = len.saturating_sub(std::mem::take(&mut skip));
@@ -304,9 +314,12 @@ impl<'a> GuestMemory<'a> {
             if left == 0 {
                 continue;
             }
-            self.range(ptr, len)?;
+            if ptr as usize + len as usize > size {
+                return Err(Errno::Fault);
+            }
             let take = u64::from(left).min(limit - bytes) as u32;
-            ranges.push(self.range(ptr + (len - left), take)?);
+            let start = (ptr + (len - left)) as usize;
+            ranges.push((start, start + take as usize));
             bytes += u64::from(take);
             if take < left {
                 let behind = Position { index: index - 1, skip: len - left + take };
@@ -329,13 +342,17 @@ impl<'a> GuestMemory<'a> {
             Bytes::Own(bytes) => {
                 bytes.get(start..end).and_then(|bytes| bytes.try_into().ok()).ok_or(Errno::Fault)
             }
-            Bytes::Shared { memory, .. } => {
-                let mut array = [0; N];
-                memory.read(start, &mut array).map_err(|_| Errno::Fault)?;
-                Ok(array)
-            }
+            Bytes::Shared { memory, .. } => copy(memory, start),
         }
     }
+}
+
+/// Bytes of a shared memory. Not part of its callers, which are made for the other kind.
+#[inline(never)]
+fn copy<const N: usize>(memory: &SharedMemory, start: usize) -> Result<[u8; N], Errno> {
+    let mut array = [0; N];
+    memory.read(start, &mut array).map_err(|_| Errno::Fault)?;
+    Ok(array)
 }
 
 #[cfg(not(target_pointer_width = "64"))]
