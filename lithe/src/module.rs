@@ -39,7 +39,7 @@ pub struct Export {
 pub struct Section {
     /// What it holds.
     pub name: String,
-    /// How many entries it has; `None` for a custom section.
+    /// How many entries it has: functions that are named, branches with hints; `None` for other custom sections.
     pub entries: Option<usize>,
     /// Its size in bytes, where it is one range of them.
     pub bytes: usize,
@@ -199,9 +199,14 @@ impl Module {
             entries: Some(entries),
             bytes,
         });
+        let entries = |name: &str| match name {
+            "name" => Some(module.names().funcs.len()),
+            "metadata.code.branch_hint" => Some(module.branch_hints().len()),
+            _ => None,
+        };
         let customs = module.customs.iter().map(|custom| Section {
             name: format!("custom {:?}", custom.name),
-            entries: None,
+            entries: entries(&custom.name),
             bytes: custom.range.len(),
         });
         counted.chain(customs).collect()

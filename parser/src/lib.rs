@@ -19,12 +19,14 @@ extern crate alloc;
 mod bytes;
 mod convert;
 mod error;
+mod hints;
 mod module;
 mod names;
 mod sections;
 
 pub use bytes::Bytes;
 pub use error::{Error, ErrorKind};
+pub use hints::BranchHint;
 pub use module::{
     ConstExpr, ConstOp, Custom, Data, Element, ElementItems, Export, ExternKind, Global, Import,
     ImportType, Module, SegmentMode, Table,
