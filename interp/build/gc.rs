@@ -19,9 +19,6 @@ pub const SETS: &[(&str, &str)] = &[("8", "u8"), ("16", "u16"), ("32", "u32"), (
 /// Everything else: name, operand format, size in cells, body. A cell `x` of two halves holds a canonical type id
 /// and a size, or an index and a representation.
 pub const OTHERS: &[(&str, &str, usize, &str)] = &[
-    ("RefI31", "d0 s1", 2, "gc::ref_i31(r)"),
-    ("I31GetS", "d0 s1", 2, "gc::i31_get::<true>(r)"),
-    ("I31GetU", "d0 s1", 2, "gc::i31_get::<false>(r)"),
     ("RefTest", "d0 s1 x", 3, "gc::ref_test(r)"),
     ("RefCast|S", "s0 x", 3, "gc::ref_cast::<false>(r)"),
     ("RefCast|A", "a x", 3, "gc::ref_cast::<true>(r)"),

@@ -142,3 +142,15 @@ pub(crate) fn canonical_f32(x: f32) -> f32 {
 pub(crate) fn canonical_f64(x: f64) -> f64 {
     if x.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { x }
 }
+
+/// The number in an `i31` reference, sign-extended.
+#[inline(always)]
+pub(crate) fn i31_get_s(reference: u32) -> Result<u32, TrapKind> {
+    if reference == 0 { Err(TrapKind::NullI31) } else { Ok((reference as i32 >> 1) as u32) }
+}
+
+/// The number in an `i31` reference, zero-extended.
+#[inline(always)]
+pub(crate) fn i31_get_u(reference: u32) -> Result<u32, TrapKind> {
+    if reference == 0 { Err(TrapKind::NullI31) } else { Ok(reference >> 1) }
+}

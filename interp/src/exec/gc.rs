@@ -86,6 +86,9 @@ unsafe fn passes(r: &Regs, reference: u64, test: Test) -> bool {
             let id = *at::<u32>(r, reference);
             return id == test.id() || declares((*r.inst).vm, id, test);
         }
+        if test.kind() == Kind::I31 as u8 {
+            return reference & 1 != 0;
+        }
         passes_slow(r.inst, reference, test)
     }
 }
@@ -113,7 +116,7 @@ unsafe fn passes_slow(inst: *mut Instance, reference: u64, test: Test) -> bool {
             return kind == Kind::Any as u8;
         }
         match (*(*inst).vm).object(reference) {
-            objects::Object::I31(_) => kind == Kind::Eq as u8 || kind == Kind::I31 as u8,
+            objects::Object::I31(_) => kind == Kind::Eq as u8,
             objects::Object::Defined(id) => match (*(*inst).vm).shape(id).kind {
                 lithe_runtime::ShapeKind::Struct => {
                     kind == Kind::Eq as u8 || kind == Kind::Struct as u8
@@ -153,29 +156,6 @@ pub(crate) unsafe fn br_on_cast<const WANTED: bool, const BACK: bool>(r: &mut Re
     unsafe {
         let passes = passes(r, r.get(0), Test(r.cell(2)));
         super::control::branch::<BACK>(r, passes == WANTED, 3)
-    }
-}
-
-#[inline(always)]
-pub(crate) unsafe fn ref_i31(r: &mut Regs) -> Flow {
-    // SAFETY: module invariant of this file.
-    unsafe {
-        let value = (r.get(1) as u32) << 1 | 1;
-        r.set(u64::from(value));
-        r.next(2)
-    }
-}
-
-#[inline(always)]
-pub(crate) unsafe fn i31_get<const SIGNED: bool>(r: &mut Regs) -> Flow {
-    // SAFETY: module invariant of this file.
-    unsafe {
-        let value = r.get(1) as u32;
-        if value == 0 {
-            return TrapKind::NullI31.into();
-        }
-        r.set(u64::from(if SIGNED { (value as i32 >> 1) as u32 } else { value >> 1 }));
-        r.next(2)
     }
 }
 

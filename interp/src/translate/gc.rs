@@ -74,18 +74,6 @@ impl<'a> Translator<'a> {
     pub(super) fn gc(&mut self, op: &O<'_>) -> Result<bool> {
         match *op {
             O::RefEq => self.equal(),
-            O::RefI31 => {
-                let value = self.pop();
-                match value.place {
-                    Place::Const(bits) => self.push_const(u64::from((bits as u32) << 1 | 1)),
-                    _ => {
-                        let slot = self.slot_of(value);
-                        self.result(Op::RefI31, [0, slot, 0, 0], false, Some(Class::Int));
-                    }
-                }
-            }
-            O::I31GetS => self.unary_int(Op::I31GetS),
-            O::I31GetU => self.unary_int(Op::I31GetU),
             O::RefTestNonNull { hty } => self.ref_test(self.test(hty, false)?),
             O::RefTestNullable { hty } => self.ref_test(self.test(hty, true)?),
             O::RefCastNonNull { hty } => self.ref_cast(self.test(hty, false)?),

@@ -224,7 +224,11 @@ impl Translator<'_> {
     }
 
     fn unary(&mut self, op: &Unary) {
-        let slot = self.pop_slot();
+        let value = self.pop();
+        if let (Place::Const(bits), Op::RefI31S) = (value.place, op.forms[0]) {
+            return self.push_const(u64::from((bits as u32) << 1 | 1));
+        }
+        let slot = self.slot_of(value);
         let form = usize::from(self.in_acc(op.operand, slot));
         self.result(op.forms[form], [0, slot, 0, 0], false, Some(op.result));
     }
