@@ -20,7 +20,7 @@ const CALLS: usize = 16;
 /// Bytes of each memory and elements of each table.
 const LIMITS: (usize, usize) = (1 << 20, 1000);
 /// Bytes of the heap, one of these; some engines then run again with the default limit.
-const HEAPS: [usize; 4] = [1 << 16, 1 << 20, 1 << 20, 16 << 20];
+const HEAPS: [usize; 4] = [1 << 12, 1 << 16, 1 << 20, 16 << 20];
 /// Bytes of objects that may be allocated where each allocation collects.
 const STRESSED: u64 = 1 << 16;
 

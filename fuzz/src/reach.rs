@@ -21,7 +21,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("throw", &["throw"]),
     ("handlers", &["catch"]),
     ("atomics", &["*atomic"]),
-    ("wide arithmetic", &["*128", "*mul_wide"]),
+    ("wide arithmetic", &["*add128", "*sub128", "*mul_wide"]),
     ("vectors", &["v128", "i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2"]),
 ];
 
