@@ -6,7 +6,8 @@
 #     fuzz/run.sh TARGET minimize    makes the corpus again from what it and the last runs found, small
 #
 # What runs find goes to fuzz/target/found/TARGET, what crashes to fuzz/artifacts/TARGET. SANITIZER=none is faster
-# and sees less; FUZZ_RUSTFLAGS adds flags, such as `--cfg lithe_fault`.
+# and sees less; FUZZ_RUSTFLAGS adds flags, such as `--cfg lithe_fault` and `--cfg lithe_fault_gc`: faults of the
+# interpreter that `run` must find.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -566,7 +566,7 @@ fn main() {
 
     // Sibling calls are only guaranteed to become jumps when the code generator optimises, and only on
     // targets whose calling convention passes every register argument of a handler (CI disassembles them).
-    println!("cargo:rustc-check-cfg=cfg(threaded, lithe_fault)");
+    println!("cargo:rustc-check-cfg=cfg(threaded, lithe_fault, lithe_fault_gc)");
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap();
     let optimised = env::var("OPT_LEVEL").is_ok_and(|level| level != "0");
     let listed = matches!(arch.as_str(), "x86_64" | "aarch64" | "riscv64");

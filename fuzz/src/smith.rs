@@ -1,13 +1,28 @@
 //! Modules from arbitrary bytes, small enough to run in well under a millisecond.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use wasm_smith::{Config, MemoryOffsetChoices, Module};
+use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices, Module};
 
 /// Bytes that a memory of a generated module declares at most.
 const MEMORY_BYTES: u64 = 4 << 16;
 
+/// What makes, changes and passes on objects and exceptions.
+const OBJECTS: &[InstructionKind] = &[
+    InstructionKind::Aggregate,
+    InstructionKind::Reference,
+    InstructionKind::Control,
+    InstructionKind::Variable,
+];
+
 /// What generated modules may contain: all that the engine executes.
 pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
+    // Of the instructions only some kinds, which makes those more frequent.
+    let some = Config::arbitrary(u)?;
+    let gc_enabled = u.ratio(3, 4)?;
+    let allowed_instructions = match gc_enabled && u.ratio(1, 2)? {
+        true => InstructionKinds::new(OBJECTS),
+        false => some.allowed_instructions,
+    };
     Ok(Config {
         custom_page_sizes_enabled: u.ratio(1, 4)?,
         memory64_enabled: u.ratio(1, 4)?,
@@ -20,10 +35,11 @@ pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
         max_funcs: u.int_in_range(1..=12)?,
         min_funcs: 1,
         min_types: 3,
-        max_types: 12,
+        max_types: 16,
         max_type_size: 200,
         max_imports: 6,
         max_globals: 8,
+        max_tags: 4,
         max_instructions: u.int_in_range(1..=400)?,
         max_data_segments: 4,
         max_element_segments: 4,
@@ -39,13 +55,13 @@ pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
         saturating_float_to_int_enabled: true,
         sign_extension_ops_enabled: true,
         canonicalize_nans: false,
-        gc_enabled: false,
+        gc_enabled,
+        allowed_instructions,
         exceptions_enabled: u.ratio(1, 2)?,
-        threads_enabled: false,
-        wide_arithmetic_enabled: false,
+        threads_enabled: u.ratio(1, 4)?,
+        wide_arithmetic_enabled: u.ratio(1, 4)?,
         compact_imports_enabled: false,
-        // Of the instructions only some kinds, which makes those more frequent.
-        ..Config::arbitrary(u)?
+        ..some
     })
 }
 

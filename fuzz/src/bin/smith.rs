@@ -6,8 +6,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use arbitrary::Unstructured;
-use lithe::{Engine, ExternType, FuncType, Module};
-use lithe_fuzz::smith;
+use lithe::{Config, Engine, ExternType, FuncType, Module};
+use lithe_fuzz::{compare::may_block, smith};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -50,16 +50,16 @@ fn write(path: &str, bytes: &[u8]) -> Result<()> {
 }
 
 /// A line for each function that a command line can call: its name, a tab, the types of its parameters.
-fn functions(module: &[u8]) -> Result<Vec<u8>> {
-    let module = Module::new(&Engine::default(), module)?;
+fn functions(bytes: &[u8]) -> Result<Vec<u8>> {
+    let module = Module::new(&Engine::new(&Config::new().features(Engine::SUPPORTED)), bytes)?;
     let mut lines = String::new();
+    if may_block(bytes, &module) {
+        return Ok(Vec::new());
+    }
     for export in module.exports() {
-        let ExternType::Func(FuncType { params, results }) = export.ty else { continue };
+        let ExternType::Func(FuncType { params, .. }) = export.ty else { continue };
         let plain = params.iter().all(|ty| !ty.is_ref() && ty.slots() == 1);
-        if plain
-            && !results.iter().any(|ty| ty.is_ref())
-            && !export.name.contains(['\0', '\t', '\n'])
-        {
+        if plain && !export.name.contains(['\0', '\t', '\n']) {
             let params: Vec<String> = params.iter().map(ToString::to_string).collect();
             lines += &format!("{}\t{}\n", export.name, params.join(" "));
         }

@@ -1,0 +1,128 @@
+;; The imports "fuzzing-support" of Binaryen's random modules, for engines whose command can preload a module. Each call
+;; prints a line, so that two engines can be compared by their standard output.
+;;
+;; Values are printed in hexadecimal, any NaN scalar as `nan`, references as their kind. What only a host could do is
+;; done differently, but always alike: table-get and table-set use a table of this module, call-export only prints,
+;; call-ref calls functions without parameters and results and ignores others.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  ;; 0: the iovec; 16: names, 16 bytes each, padded with spaces; 1024: the line being written.
+  (data (i32.const 16)
+    "i32             " "i64             " "f32             " "f64             " "v128            " "anyref          "
+    "funcref         " "externref       " "throw           " "table-get       " "table-set       " "call-export     "
+    "call-exp-catch  " "call-ref        " "call-ref-catch  " "sleep           " "null            " "i31             "
+    "struct          " "array           " "other           " "nan             ")
+  (global $end (mut i32) (i32.const 0))
+  (type $void (func))
+  (tag $wasmtag (export "wasmtag") (param i32))
+  (tag $jstag (export "jstag") (param externref))
+  (table $table 32 funcref)
+
+  (func $word (param $n i32)
+    (memory.copy (global.get $end) (i32.add (i32.const 16) (i32.shl (local.get $n) (i32.const 4))) (i32.const 16))
+    (global.set $end (i32.add (global.get $end) (i32.const 16))))
+  (func $start (param $n i32)
+    (global.set $end (i32.const 1024))
+    (call $word (local.get $n)))
+  (func $char (param $c i32)
+    (i32.store8 (global.get $end) (local.get $c))
+    (global.set $end (i32.add (global.get $end) (i32.const 1))))
+  (func $hex (param $n i64)
+    (local $i i32)
+    (local $digit i32)
+    (local.set $i (i32.const 16))
+    (loop $digits
+      (local.set $n (i64.rotl (local.get $n) (i64.const 4)))
+      (local.set $digit (i32.wrap_i64 (i64.and (local.get $n) (i64.const 15))))
+      (call $char
+        (i32.add (local.get $digit)
+          (select (i32.const 48) (i32.const 87) (i32.lt_u (local.get $digit) (i32.const 10)))))
+      (br_if $digits (local.tee $i (i32.sub (local.get $i) (i32.const 1))))))
+  (func $finish
+    (call $char (i32.const 10))
+    (i32.store (i32.const 0) (i32.const 1024))
+    (i32.store (i32.const 4) (i32.sub (global.get $end) (i32.const 1024)))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+  (func $number (param $name i32) (param $n i64)
+    (call $start (local.get $name))
+    (call $hex (local.get $n))
+    (call $finish))
+  (func $kind (param $name i32) (param $kind i32)
+    (call $start (local.get $name))
+    (call $word (local.get $kind))
+    (call $finish))
+  (func $is_plain (param $f funcref) (result i32) (ref.test (ref $void) (local.get $f)))
+
+  (func (export "log-i32") (param $n i32) (call $number (i32.const 0) (i64.extend_i32_u (local.get $n))))
+  (func (export "log-i64") (param $n i64) (call $number (i32.const 1) (local.get $n)))
+  (func (export "log-f32") (param $n f32)
+    (if (f32.eq (local.get $n) (local.get $n))
+      (then (call $number (i32.const 2) (i64.extend_i32_u (i32.reinterpret_f32 (local.get $n)))))
+      (else (call $kind (i32.const 2) (i32.const 21)))))
+  (func (export "log-f64") (param $n f64)
+    (if (f64.eq (local.get $n) (local.get $n))
+      (then (call $number (i32.const 3) (i64.reinterpret_f64 (local.get $n))))
+      (else (call $kind (i32.const 3) (i32.const 21)))))
+  (func (export "log-v128") (param $n v128)
+    (call $start (i32.const 4))
+    (call $hex (i64x2.extract_lane 1 (local.get $n)))
+    (call $hex (i64x2.extract_lane 0 (local.get $n)))
+    (call $finish))
+  (func $log_anyref (export "log-anyref") (param $r anyref)
+    (call $start (i32.const 5))
+    (if (ref.is_null (local.get $r))
+      (then (call $word (i32.const 16)))
+      (else
+        (if (ref.test (ref i31) (local.get $r))
+          (then
+            (call $word (i32.const 17))
+            (call $hex (i64.extend_i32_u (i31.get_s (ref.cast (ref i31) (local.get $r))))))
+          (else
+            (if (ref.test (ref struct) (local.get $r))
+              (then (call $word (i32.const 18)))
+              (else
+                (if (ref.test (ref array) (local.get $r))
+                  (then
+                    (call $word (i32.const 19))
+                    (call $hex (i64.extend_i32_u (array.len (ref.cast (ref array) (local.get $r))))))
+                  (else (call $word (i32.const 20))))))))))
+    (call $finish))
+  (func (export "log-funcref") (param $r funcref)
+    (call $kind (i32.const 6) (select (i32.const 16) (i32.const 20) (ref.is_null (local.get $r)))))
+  (func (export "log-externref") (param $r externref)
+    (call $kind (i32.const 7) (select (i32.const 16) (i32.const 20) (ref.is_null (local.get $r)))))
+
+  (func (export "throw") (param $which i32)
+    (call $number (i32.const 8) (i64.extend_i32_u (local.get $which)))
+    (if (local.get $which)
+      (then (throw $wasmtag (local.get $which)))
+      (else (throw $jstag (extern.convert_any (ref.i31 (i32.const 0)))))))
+  (func (export "table-get") (param $i i32) (result funcref)
+    (call $number (i32.const 9) (i64.extend_i32_u (local.get $i)))
+    (table.get $table (local.get $i)))
+  (func (export "table-set") (param $i i32) (param $r funcref)
+    (call $number (i32.const 10) (i64.extend_i32_u (local.get $i)))
+    (table.set $table (local.get $i) (local.get $r)))
+  (func (export "call-export") (param $i i32) (param $flags i32)
+    (call $number (i32.const 11) (i64.extend_i32_u (local.get $i))))
+  (func (export "call-export-catch") (param $i i32) (result i32)
+    (call $number (i32.const 12) (i64.extend_i32_u (local.get $i)))
+    (i32.const 0))
+  (func (export "call-ref") (param $f funcref) (param $flags i32)
+    (call $number (i32.const 13) (i64.extend_i32_u (call $is_plain (local.get $f))))
+    (if (call $is_plain (local.get $f))
+      (then (call_ref $void (ref.cast (ref $void) (local.get $f))))))
+  (func (export "call-ref-catch") (param $f funcref) (result i32)
+    (call $number (i32.const 14) (i64.extend_i32_u (call $is_plain (local.get $f))))
+    (if (call $is_plain (local.get $f))
+      (then
+        (block $caught
+          (try_table (catch_all $caught)
+            (call_ref $void (ref.cast (ref $void) (local.get $f)))
+            (return (i32.const 0))))
+        (return (i32.const 1))))
+    (i32.const 0))
+  (func (export "sleep") (param $ms i32) (param $id i32) (result i32)
+    (call $number (i32.const 15) (i64.extend_i32_u (local.get $id)))
+    (local.get $id)))
