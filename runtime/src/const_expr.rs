@@ -100,13 +100,24 @@ impl Store {
                 let value = value.checked_sub(2).ok_or(MALFORMED)?;
                 let value = [self.pending[value], self.pending[value + 1]];
                 self.operand(base)?;
+                let log2 = self.shape_of(env, ty)?.element().log2();
                 // SAFETY: the array was just made with this many elements.
-                unsafe { self.array_elements(env, ty, array, (0..len as u32).map(|_| value))? };
+                unsafe {
+                    let place = self.vm().heap.at(array as u32 + crate::HEADER_BYTES);
+                    objects::fill(place, log2, value.as_ptr(), len as u32 as usize);
+                }
                 [array, 0]
             }
             ConstOp::ArrayNewDefault(ty) => {
                 let [len, _] = self.operand(base)?;
-                [self.array_new(env, ty, len as u32)?, 0]
+                let array = self.array_new(env, ty, len as u32)?;
+                let bytes = (len as u32 as usize) << self.shape_of(env, ty)?.element().log2();
+                // SAFETY: the array was just made with this many elements.
+                unsafe {
+                    let place: *mut u8 = self.vm().heap.at(array as u32 + crate::HEADER_BYTES);
+                    place.write_bytes(0, bytes);
+                }
+                [array, 0]
             }
             ConstOp::ArrayNewFixed(ty, len) => {
                 let array = self.array_new(env, ty, len)?;
@@ -136,12 +147,21 @@ impl Store {
         Ok(unsafe { self.vm().shape(id) })
     }
 
+    /// A new struct whose fields are zero and null.
     fn struct_new(&mut self, env: Env<'_>, ty: u32) -> Result<u64> {
         let size = self.shape_of(env, ty)?.size;
         let id = env.code.types()[ty as usize];
-        Ok(self.allocate(u64::from(size), [id, 0]).map_err(TrapKind::from)?)
+        let object = self.allocate(u64::from(size), [id, 0]).map_err(TrapKind::from)?;
+        let fields = size - crate::HEADER_BYTES;
+        // SAFETY: the fields follow the header of the object just made.
+        unsafe {
+            let place: *mut u8 = self.vm().heap.at(object as u32 + crate::HEADER_BYTES);
+            place.write_bytes(0, fields as usize);
+        }
+        Ok(object)
     }
 
+    /// A new array whose elements the caller writes before anything else is allocated.
     fn array_new(&mut self, env: Env<'_>, ty: u32, len: u32) -> Result<u64> {
         let size = self.shape_of(env, ty)?.array_size(len);
         let id = env.code.types()[ty as usize];

@@ -162,12 +162,13 @@ impl Store {
         f(heap, view, shapes, &mut roots)
     }
 
-    /// Allocates an object of `bytes` bytes (a multiple of 8) with this header; every other byte is zero.
+    /// Allocates an object of `bytes` bytes (a multiple of 8) with this header. The caller writes the rest before
+    /// anything else is allocated.
     pub(crate) fn allocate(&mut self, bytes: u64, header: [u32; 2]) -> Result<u64, HeapError> {
         let top = self.vm().sp;
         let room = u32::try_from(bytes).map_err(|_| HeapError::TooLarge)?;
-        // SAFETY: between activations and at host calls `sp` is the first free slot of the value stack. What is
-        // written lies within the object just made.
+        // SAFETY: between activations and at host calls `sp` is the first free slot of the value stack. The header
+        // lies within the object just made.
         unsafe {
             let at = match self.vm_mut().heap.bump(room) {
                 Some(at) => at,
@@ -176,9 +177,7 @@ impl Store {
                     self.vm_mut().heap.bump(room).ok_or(HeapError::Exhausted)?
                 }
             };
-            let object: *mut u8 = self.vm().heap.at(at);
-            object.write_bytes(0, room as usize);
-            *object.cast() = header;
+            *self.vm().heap.at(at) = header;
             Ok(u64::from(at))
         }
     }
@@ -320,6 +319,27 @@ pub unsafe fn store(place: *mut u8, repr: Repr, value: [u64; 2]) {
             Repr::W32 | Repr::Ref => *place.cast() = value[0] as u32,
             Repr::W64 => *place.cast() = value[0],
             Repr::V128 => *place.cast() = value,
+        }
+    }
+}
+
+/// Writes `len` elements of 2^`log2` bytes, each the value in the one or two slots at `value`.
+///
+/// # Safety
+/// So many elements are at `place`, and the slots are initialized.
+#[inline(never)]
+pub unsafe fn fill(place: *mut u8, log2: u32, value: *const u64, len: usize) {
+    // SAFETY: as the caller promises; wide elements are aligned to 8 bytes.
+    unsafe {
+        match log2 {
+            0 => place.write_bytes(*value as u8, len),
+            1 => core::slice::from_raw_parts_mut(place.cast(), len).fill(*value as u16),
+            2 => core::slice::from_raw_parts_mut(place.cast(), len).fill(*value as u32),
+            3 => core::slice::from_raw_parts_mut(place.cast(), len).fill(*value),
+            _ => {
+                let value = [*value, *value.add(1)];
+                core::slice::from_raw_parts_mut(place.cast::<[u64; 2]>(), len).fill(value);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Arrays (Core specification, section 4.4.5). SAFETY of all functions: as in `gc`; an element is reached only
 //! after its index was compared with the length.
 
-use lithe_runtime::{Instance, Repr, Vm};
+use lithe_runtime::{Instance, Repr, Vm, objects::fill};
 use lithe_types::TrapKind;
 
 use super::{
@@ -163,24 +163,6 @@ unsafe fn new_array(vm: *mut Vm, ty: ArrayType, len: u32) -> u32 {
         };
         *(*vm).heap.at::<[u32; 2]>(offset) = [ty.0 as u32, len];
         offset
-    }
-}
-
-/// Writes `len` elements of 2^`log2` bytes: the value in `value`.
-#[inline(never)]
-unsafe fn fill(place: *mut u8, log2: u32, value: *const u64, len: usize) {
-    // SAFETY: the caller checked that so many elements are there; wide elements are aligned to 8 bytes.
-    unsafe {
-        match log2 {
-            0 => place.write_bytes(*value as u8, len),
-            1 => core::slice::from_raw_parts_mut(place.cast(), len).fill(*value as u16),
-            2 => core::slice::from_raw_parts_mut(place.cast(), len).fill(*value as u32),
-            3 => core::slice::from_raw_parts_mut(place.cast(), len).fill(*value),
-            _ => {
-                let value = [*value, *value.add(1)];
-                core::slice::from_raw_parts_mut(place.cast::<[u64; 2]>(), len).fill(value);
-            }
-        }
     }
 }
 
