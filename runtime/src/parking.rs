@@ -1,7 +1,7 @@
 //! Threads that wait at an address of a shared memory, and the signal of a store, on which they sleep.
 //! Shared memories hold one list each; `memory.atomic.wait` and `notify` end here, and so does the
 //! interruption of a store. Invariant: a waiter is removed from the list either by whoever notifies it, which
-//! also sets [`WAKE`] in its signal, or by itself.
+//! also sets `WAKE` in its signal, or by itself.
 //!
 //! ```text
 //! wait:    compare under the lock -> into the list -> sleep while the signal is 0 -> under the lock: still in

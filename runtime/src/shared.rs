@@ -108,7 +108,7 @@ impl SharedMemory {
     }
 
     /// Waits until another thread notifies `offset`, if the value there is `expected`; see
-    /// [`Parking`](crate::parking::Parking).
+    /// `Parking`.
     ///
     /// # Safety
     /// The place of a `T` at `offset` lies within the memory and is aligned.
