@@ -6,15 +6,15 @@
 //! emit      cells, operands, the accumulator's contents, folding of destinations
 //! stack     symbolic operand stack: values in their own slot, in a local, or constant
 //! control   labels, branches, blocks
-//! exceptions  try blocks of both encodings, landing pads
-//! ops       operators to operations
-//! wide      operators with two results
+//! ops       operators to operations; those with more to it stand in calls, memory, gc, exceptions, wide, nan
 //! ```
 
+mod calls;
 mod control;
 mod emit;
 mod exceptions;
 mod gc;
+mod memory;
 mod nan;
 mod ops;
 mod stack;

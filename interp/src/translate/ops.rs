@@ -1,14 +1,13 @@
 //! Operators to operations, in the order of the specification's section 4.4. Code that cannot be reached is
 //! skipped but for its block structure.
 
-use lithe_parser::{MemArg, MemArgTarget, Operator as O};
-use lithe_runtime::layout::HEADER_SLOTS;
-use lithe_types::FuncType;
+use lithe_parser::Operator as O;
 
-use crate::op::{Binary, Class, Family, Imm, Load, Op, Store, Unary, family, negation};
+use crate::op::{Binary, Class, Family, Imm, Op, Unary, family, negation};
 
 use super::{
     TranslateError, Translator,
+    memory::memory_of,
     stack::{Place, Value},
 };
 
@@ -17,14 +16,6 @@ type Result = core::result::Result<(), TranslateError>;
 /// Two 32-bit indices in one cell.
 pub(super) fn both(lower: u32, upper: u32) -> u64 {
     u64::from(lower) | u64::from(upper) << 32
-}
-
-/// The memory of an access. Access to arrays is a proposal that no feature of Lithe enables.
-fn memory_of(memarg: &MemArg) -> u32 {
-    match memarg.target {
-        MemArgTarget::Memory(index) => index,
-        MemArgTarget::Array(_) => 0,
-    }
 }
 
 /// Whether an operator costs no fuel: it does nothing of its own.
@@ -233,103 +224,6 @@ impl Translator<'_> {
         self.result(op.forms[form], [0, slot, 0, 0], false, Some(op.result));
     }
 
-    /// Whether other threads may access the memory of an access.
-    fn shared(&self, memarg: &MemArg) -> bool {
-        self.module.memories[memory_of(memarg) as usize].shared
-    }
-
-    /// Whether an access can use the registers of memory 0.
-    fn near(&self, memarg: &MemArg) -> bool {
-        memory_of(memarg) == 0
-            && !self.module.memories[0].is64
-            && !self.module.memories[0].shared
-            && u32::try_from(memarg.offset).is_ok()
-    }
-
-    /// The addition that gave an address, taken back: its form and operand cell.
-    fn take_sum(&mut self, address: Value, offset: u64, imm: bool) -> Option<(usize, u64)> {
-        let last = self.last.as_ref().filter(|_| address.place == Place::Own)?;
-        let short = u16::try_from(offset).is_ok();
-        let form = match last.op {
-            Op::I32AddSS if short => 0,
-            Op::I32AddSI if imm => 1,
-            Op::I32AddAS if short => 2,
-            Op::I32AddAI if imm => 3,
-            _ => return None,
-        };
-        let (_, operands) = self.take_last(address.slot)?;
-        Some((form, operands))
-    }
-
-    fn load(&mut self, op: &Load, memarg: MemArg) {
-        let address = self.pop();
-        let near = self.near(&memarg);
-        if near && let Some((form, operands)) = self.take_sum(address, memarg.offset, true) {
-            let field = |k: u32| (operands >> (16 * k)) as i16;
-            let code = op.sums[form];
-            if form % 2 == 0 {
-                let offset = memarg.offset as i16;
-                return self.result(code, [0, field(1), field(2), offset], false, Some(op.result));
-            }
-            self.result_imm(code, field(1), (operands >> 32) as i32, Some(op.result));
-            self.cells.push(memarg.offset);
-            return;
-        }
-        let address = self.slot_of(address);
-        if near {
-            let form = usize::from(self.in_acc(Class::Int, address));
-            self.result_imm(op.forms[form], address, memarg.offset as i32, Some(op.result));
-        } else {
-            let operands = [0, address, memory_of(&memarg) as i16, 0];
-            let form = 2 + usize::from(self.shared(&memarg));
-            self.result(op.forms[form], operands, false, Some(op.result));
-            self.cells.push(memarg.offset);
-        }
-    }
-
-    fn store(&mut self, op: &Store, memarg: MemArg) {
-        let (value, address) = (self.pop(), self.pop());
-        if !self.near(&memarg) {
-            let (address, value) = (self.slot_of(address), self.slot_of(value));
-            let form = 5 + usize::from(self.shared(&memarg));
-            self.emit(op.forms[form], [address, value, memory_of(&memarg) as i16, 0]);
-            self.cells.push(memarg.offset);
-            return;
-        }
-        let offset = memarg.offset as i32;
-        // A value that was computed comes after its address: only others leave the sum as the last operation.
-        if value.place != Place::Own
-            && let Some((form, operands)) = self.take_sum(address, memarg.offset, false)
-        {
-            let field = |k: u32| (operands >> (16 * k)) as i16;
-            let (a, b, short) = (field(1), field(2), memarg.offset as i16);
-            if let Place::Const(bits) = value.place {
-                self.emit(op.sums[form + 1], [a, b, 0, short]);
-                self.cells.push(bits);
-            } else {
-                let value = self.slot_of(value);
-                self.emit(op.sums[form], [a, b, value, short]);
-            }
-            return;
-        }
-        if let Place::Const(bits) = value.place {
-            let address = self.slot_of(address);
-            let form = if self.in_acc(Class::Int, address) { 4 } else { 3 };
-            self.emit_imm(op.forms[form], address, 0, offset);
-            self.cells.push(bits);
-            return;
-        }
-        let (address, value) = (self.slot_of(address), self.slot_of(value));
-        let form = if self.in_acc(Class::Int, value) {
-            1
-        } else if self.in_acc(Class::Int, address) {
-            2
-        } else {
-            0
-        };
-        self.emit_imm(op.forms[form], address, value, offset);
-    }
-
     fn other(&mut self, op: &O<'_>) -> Result {
         match op {
             O::Nop => {}
@@ -377,40 +271,6 @@ impl Translator<'_> {
             O::CatchAll => self.catch(None),
             O::Rethrow { relative_depth } => self.rethrow(*relative_depth),
             O::Delegate { relative_depth } => self.delegate(*relative_depth)?,
-
-            O::Call { function_index } => self.call(*function_index),
-            O::ReturnCall { function_index } => self.return_call(*function_index),
-            O::CallIndirect { type_index, table_index } => {
-                let index = self.pop_slot();
-                let Some(ty) = self.module.func_type(*type_index) else { return Ok(()) };
-                let sp = self.arguments(ty);
-                self.emit_imm(Op::CallIndirect, sp, index, *table_index as i32);
-                self.cells.push(self.signature(*type_index));
-                self.results_of(ty);
-            }
-            O::ReturnCallIndirect { type_index, table_index } => {
-                let index = self.pop_slot();
-                let Some(ty) = self.module.func_type(*type_index) else { return Ok(()) };
-                let [first, count, own] = self.tail_arguments(ty);
-                self.emit(Op::ReturnCallIndirect, [first, count, own, index]);
-                self.cells.push(self.signature(*type_index));
-                self.cells.push(u64::from(*table_index));
-                self.return_from(ty, first);
-            }
-            O::CallRef { type_index } => {
-                let callee = self.pop_slot();
-                let Some(ty) = self.module.func_type(*type_index) else { return Ok(()) };
-                let sp = self.arguments(ty);
-                self.emit(Op::CallRef, [sp, callee, 0, 0]);
-                self.results_of(ty);
-            }
-            O::ReturnCallRef { type_index } => {
-                let callee = self.pop_slot();
-                let Some(ty) = self.module.func_type(*type_index) else { return Ok(()) };
-                let [first, count, own] = self.tail_arguments(ty);
-                self.emit(Op::ReturnCallRef, [first, count, own, callee]);
-                self.return_from(ty, first);
-            }
 
             O::Drop => {
                 self.pop();
@@ -561,7 +421,7 @@ impl Translator<'_> {
             O::AtomicFence { .. } => {
                 self.emit(Op::AtomicFence, [0; 4]);
             }
-            _ if self.gc(op)? => {}
+            _ if self.calls(op) || self.gc(op)? => {}
             _ => return Err(TranslateError::Unsupported(self.offset)),
         }
         Ok(())
@@ -617,80 +477,6 @@ impl Translator<'_> {
         match index.checked_sub(self.module.imported_globals) {
             Some(index) => (own, index as i32),
             None => (imported, index as i32),
-        }
-    }
-
-    /// The canonical id of a type; the upper half says whether it can have subtypes.
-    fn signature(&self, type_index: u32) -> u64 {
-        let open = !self.module.types[type_index as usize].is_final;
-        both(self.code.types()[type_index as usize], u32::from(open))
-    }
-
-    /// Brings the arguments to where the callee expects them and pops them; gives the callee's slot 0.
-    fn arguments(&mut self, ty: &FuncType) -> i16 {
-        self.own_top(ty.params.len());
-        for _ in 0..ty.params.len() {
-            self.pop();
-        }
-        let sp = self.height + ty.param_slots() + HEADER_SLOTS as u32;
-        self.max_height = self.max_height.max(sp);
-        sp as i16
-    }
-
-    /// Pushes what a call returned.
-    fn results_of(&mut self, ty: &FuncType) {
-        self.forget();
-        for ty in &ty.results {
-            self.push(ty.slots() == 2);
-        }
-        self.forget();
-    }
-
-    /// First argument, argument slots, and the running function's parameter slots, for a tail call.
-    fn tail_arguments(&mut self, ty: &FuncType) -> [i16; 3] {
-        self.arguments(ty);
-        [self.height as i16, ty.param_slots() as i16, self.ty.param_slots() as i16]
-    }
-
-    /// Returns what a host function, tail-called, wrote from slot `first` on.
-    fn return_from(&mut self, ty: &FuncType, first: i16) {
-        debug_assert_eq!(first, self.height as i16);
-        self.outside_tries();
-        self.results_of(ty);
-        self.return_();
-        self.unreachable();
-    }
-
-    fn call(&mut self, func: u32) {
-        let Some(ty) = self.module.type_of_func(func) else { return };
-        let sp = self.arguments(ty);
-        match func.checked_sub(self.module.imported_funcs) {
-            Some(own) => {
-                self.emit(Op::Call, [sp, 0, 0, 0]);
-                self.cells.push(core::ptr::from_ref(&self.slots[own as usize]) as usize as u64);
-            }
-            None => {
-                self.emit_imm(Op::CallImported, sp, 0, func as i32);
-            }
-        }
-        self.results_of(ty);
-    }
-
-    fn return_call(&mut self, func: u32) {
-        let Some(ty) = self.module.type_of_func(func) else { return };
-        let [first, count, own] = self.tail_arguments(ty);
-        match func.checked_sub(self.module.imported_funcs) {
-            Some(defined) => {
-                self.emit(Op::ReturnCall, [first, count, own, 0]);
-                let slot = core::ptr::from_ref(&self.slots[defined as usize]);
-                self.cells.push(slot as usize as u64);
-                self.unreachable();
-            }
-            None => {
-                self.emit(Op::ReturnCallImported, [first, count, own, 0]);
-                self.cells.push(u64::from(func));
-                self.return_from(ty, first);
-            }
         }
     }
 }
