@@ -53,7 +53,7 @@ def call(engine, flags, name, path, args):
         return ("did not end in 60 s",)
     errors = done.stderr.decode(errors="replace")
     end = re.search(r"wasm trap: (.*)|(thrown Wasm exception)|(GC heap out of memory)", errors)
-    frame = re.search(r"0: +0x[0-9a-f]+ - .*wasm function (\d+)", errors)
+    frame = re.search(r"^ *0: +(?:0x[0-9a-f]+ - )?.*<wasm function (\d+)>", errors, re.M)
     if done.returncode and not end:
         return (done.returncode, errors.strip().splitlines()[:3])
     # Wasmtime has the same words for a table access and an indirect call out of bounds.

@@ -15,7 +15,7 @@ target=${1:?usage: fuzz/run.sh decode|run [SECONDS|FILE|minimize]}
 what=${2:-60}
 case $target in
     decode) longest=1200 ;;
-    run) longest=4096 ;;
+    run) longest=2048 ;;
     *) echo "run.sh: there is no target $target, only decode and run" >&2; exit 2 ;;
 esac
 corpus_bytes=190000 corpus_files=400

@@ -3,12 +3,11 @@
 //! equal.
 #![no_main]
 
-use arbitrary::Unstructured;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use lithe_fuzz::{compare::compare, smith};
 
 fuzz_target!(|data: &[u8]| -> Corpus {
-    let Ok((module, seed)) = smith::module(&mut Unstructured::new(data)) else {
+    let Ok((module, seed)) = smith::module(data) else {
         return Corpus::Reject;
     };
     assert!(compare(&module, seed).is_some(), "a generated module is refused");

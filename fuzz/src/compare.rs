@@ -73,7 +73,7 @@ pub fn compare(bytes: &[u8], seed: u64) -> Option<Outcome> {
     let first = Leg {
         dispatch: Dispatch::Threaded,
         fuel: true,
-        deterministic: choice % 4 == 0,
+        deterministic: choice.is_multiple_of(4),
         stress: false,
         heap_bytes: HEAPS[(choice >> 8) as usize % HEAPS.len()],
     };

@@ -117,7 +117,7 @@ pub fn value(context: &mut impl Context, ty: ValType) -> Option<Val> {
         ValType::F64 => Val::F64(host.bits()),
         ValType::V128 => Val::V128(u128::from(host.bits()) << 64 | u128::from(host.bits())),
         ValType::Ref(ty) => {
-            if ty.nullable && host.next() % 8 == 0 {
+            if ty.nullable && host.next().is_multiple_of(8) {
                 return Val::default_of(ValType::Ref(ty));
             }
             let value = reference(context, ty);
@@ -130,7 +130,7 @@ pub fn value(context: &mut impl Context, ty: ValType) -> Option<Val> {
 fn reference(context: &mut impl Context, ty: RefType) -> Option<Val> {
     let (choice, bits) = (context.host().next(), context.host().bits());
     let kept = kept(context, ty, choice >> 32);
-    if choice % 2 == 0 && kept.is_some() {
+    if choice.is_multiple_of(2) && kept.is_some() {
         return kept;
     }
     match ty.heap {
@@ -261,7 +261,7 @@ fn function(
     for (slot, want) in out.iter_mut().zip(&ty.results) {
         let echoed = args.iter().zip(&ty.params).find(|(_, have)| *have == want);
         *slot = match echoed {
-            Some((value, _)) if caller.host().next() % 2 == 0 => *value,
+            Some((value, _)) if caller.host().next().is_multiple_of(2) => *value,
             _ => match value(&mut caller, *want) {
                 Some(value) => value,
                 None => return Err(Error::trap_of(TrapKind::Unreachable)),

@@ -3,6 +3,8 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices, Module};
 
+/// Bytes that are added to what a module is made from.
+const LONGEST: usize = 1 << 13;
 /// Bytes that a memory of a generated module declares at most.
 const MEMORY_BYTES: u64 = 4 << 16;
 
@@ -65,15 +67,22 @@ pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
     })
 }
 
-/// A module and a number that its arguments are drawn from.
-pub fn module(u: &mut Unstructured<'_>) -> Result<(Vec<u8>, u64)> {
-    let config = config(u)?;
-    let seed = u.arbitrary()?;
-    Ok((Module::new(config, u)?.to_bytes(), seed))
+/// A module and a number that its arguments are drawn from. The first bytes of `data` are also the seed of what
+/// follows them all, so that a few bytes make a large module, and changing others changes only a part of it.
+pub fn module(data: &[u8]) -> Result<(Vec<u8>, u64)> {
+    let mut head = [0; 8];
+    let (seed, rest) = data.split_at(data.len().min(head.len()));
+    head[..seed.len()].copy_from_slice(seed);
+    let seed = u64::from_le_bytes(head);
+    let bytes = [rest, &input(seed, seed as usize % LONGEST)].concat();
+    let mut u = Unstructured::new(&bytes);
+    let config = config(&mut u)?;
+    let arguments = u.arbitrary()?;
+    Ok((Module::new(config, &mut u)?.to_bytes(), arguments))
 }
 
 /// `len` random bytes to make a module from.
-pub fn input(seed: u64, len: usize) -> Vec<u8> {
+fn input(seed: u64, len: usize) -> Vec<u8> {
     let mut random = seed;
     let words = std::iter::repeat_with(|| splitmix(&mut random).to_le_bytes());
     words.flatten().take(len).collect()

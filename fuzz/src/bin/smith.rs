@@ -5,7 +5,6 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use arbitrary::Unstructured;
 use lithe::{Config, Engine, ExternType, FuncType, Module};
 use lithe_fuzz::{compare::may_block, smith};
 
@@ -29,7 +28,7 @@ fn main() -> ExitCode {
 
 fn of_input(file: &str) -> Result<()> {
     let data = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
-    let (module, seed) = smith::module(&mut Unstructured::new(&data))?;
+    let (module, seed) = smith::module(&data)?;
     eprintln!("seed {seed:#x}");
     Ok(std::io::stdout().write_all(&module)?)
 }
