@@ -131,15 +131,32 @@ unsafe fn save(r: &Regs) {
 mod switch {
     use super::*;
 
+    /// The registers after an operation, and what it told the dispatcher.
+    struct Step {
+        regs: Regs,
+        flow: Flow,
+    }
+
     macro_rules! arms {
-        ($($name:ident)*) => {
+        ([$($name:ident)*] [$($rare:ident)*]) => {
             /// Runs until an operation leaves.
-            pub(super) unsafe fn run(mut r: Regs) -> u32 {
+            pub(super) unsafe fn run(start: Regs) -> u32 {
+                // Copied field by field: the optimizer keeps a local value in machine registers, but not an
+                // argument that is passed in memory.
+                let Regs { ip, sp, mem, len, inst, acc, facc, sacc } = start;
+                let mut r = Regs { ip, sp, mem, len, inst, acc, facc, sacc };
                 loop {
                     // SAFETY: `ip` points to an operation in this encoding, so its number is one of `Op`.
                     let flow = unsafe {
                         match core::mem::transmute::<u16, Op>(*r.ip as u16) {
                             $(Op::$name => body::$name(&mut r),)*
+                            $(Op::$rare)|* => {
+                                let Regs { ip, sp, mem, len, inst, acc, facc, sacc } = r;
+                                let regs = Regs { ip, sp, mem, len, inst, acc, facc, sacc };
+                                let step = rare(regs);
+                                r = step.regs;
+                                step.flow
+                            }
                         }
                     };
                     if let Flow::Leave(reason) = flow {
@@ -149,9 +166,22 @@ mod switch {
                     }
                 }
             }
+
+            /// Executes one of the operations that are not worth machine registers of the loop.
+            #[inline(never)]
+            unsafe fn rare(mut regs: Regs) -> Step {
+                // SAFETY: as in `run`, which saw that the operation is one of these.
+                let flow = unsafe {
+                    match core::mem::transmute::<u16, Op>(*regs.ip as u16) {
+                        $(Op::$rare => body::$rare(&mut regs),)*
+                        _ => Flow::Leave(lithe_types::TrapKind::Unreachable as u32),
+                    }
+                };
+                Step { regs, flow }
+            }
         };
     }
-    for_each_op!(arms);
+    for_common_and_rare_ops!(arms);
 }
 
 #[cfg(threaded)]
