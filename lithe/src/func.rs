@@ -197,7 +197,7 @@ pub(crate) fn invoke<T>(
         Err(outcome) => return Err(failure(outcome)),
     };
     loop {
-        let error = match store.interp.resume(&mut store.rt, &mut activation) {
+        let error = match resume(store, &mut activation) {
             Outcome::Returned => {
                 slots[..results].copy_from_slice(activation.results(&store.rt, results));
                 return Ok(());
@@ -225,6 +225,19 @@ pub(crate) fn invoke<T>(
             outcome => failure(outcome),
         };
         return Err(abandon(store, activation, error));
+    }
+}
+
+/// Runs the guest. A host value that the collector drops meanwhile may panic; that unwinds on, after the guest's
+/// frames are gone.
+fn resume<T>(store: &mut StoreInner<T>, activation: &mut Activation) -> Outcome {
+    let StoreInner { interp, rt, .. } = store;
+    match catch_unwind(AssertUnwindSafe(|| interp.resume(rt, activation))) {
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            activation.leave(rt);
+            resume_unwind(panic);
+        }
     }
 }
 

@@ -4,13 +4,14 @@
 //! Engine (configuration, canonical types)
 //!   -> Module (validated code, shared between threads)
 //!   -> Linker (what modules may import) + Store (state of one guest, with host data)
-//!   -> Instance -> Func, TypedFunc, Memory, Table, Global
+//!   -> Instance -> Func, TypedFunc, Memory, Table, Global, Tag
 //! SharedMemory (of several stores, each on a thread of its own)
 //! ```
 //!
 //! The library installs no signal handlers, starts no threads of its own except while it validates a large
-//! module, and reserves address space only for memories. Handles ([`Func`], [`Memory`], ...) are plain
-//! values; using one with another store is an error of kind [`ErrorKind::Usage`], never undefined.
+//! module, and reserves address space only for memories and the garbage-collected heap. Handles ([`Func`],
+//! [`Memory`], ...) are plain values; using one with another store is an error of kind [`ErrorKind::Usage`],
+//! never undefined.
 //!
 //! A typed host function with state:
 //!

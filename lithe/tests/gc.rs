@@ -1,6 +1,7 @@
 //! Garbage collection through the embedding API: references in the host's hands, limits, and guests that try to
 //! use up the machine.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -231,6 +232,42 @@ fn the_types_of_functions_made_later_can_be_tested() {
             assert_eq!(test.call(&mut store, ()).unwrap(), 0);
             assert_eq!(trap(call.call(&mut store, ())), TrapKind::IndirectCallTypeMismatch);
         }
+    }
+}
+
+#[test]
+fn a_host_value_that_panics_when_it_is_dropped_harms_nothing() {
+    /// Panics while its number is 1.
+    struct Angry(Arc<AtomicU32>);
+    impl Drop for Angry {
+        fn drop(&mut self) {
+            if self.0.load(Ordering::Relaxed) == 1 && !std::thread::panicking() {
+                panic!("dropped");
+            }
+        }
+    }
+    let angry = Arc::new(AtomicU32::new(0));
+    for engine in engines() {
+        let (mut store, instance) = guest(&engine, LISTS);
+        let list = instance.func(&store, "list").unwrap();
+        let mut panics = 0;
+        for _ in 0..400 {
+            store.scope(|store| ExternRef::new(store, Angry(angry.clone())).map(drop)).unwrap();
+            store.collect_always(true);
+            angry.store(1, Ordering::Relaxed);
+            let call = || list.call(&mut store, &[Val::I32(10)], &mut [Val::I32(0)]);
+            panics += u32::from(catch_unwind(AssertUnwindSafe(call)).is_err());
+            angry.store(0, Ordering::Relaxed);
+            store.collect_always(false);
+        }
+        // More often than calls from the host may nest. A word of the stack may keep one value alive for a while.
+        assert!(panics > 150, "{panics}");
+        let mut results = [Val::I32(0)];
+        list.call(&mut store, &[Val::I32(3)], &mut results).unwrap();
+        let sum = instance.func(&store, "sum").unwrap();
+        let list = results[0];
+        sum.call(&mut store, &[list], &mut results).unwrap();
+        assert!(matches!(results[0], Val::I32(6)));
     }
 }
 

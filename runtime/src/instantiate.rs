@@ -222,7 +222,10 @@ impl Store {
             (0..own_globals.len()).map(|i| unsafe { own_globals.cast::<Global>().as_ptr().add(i) }),
         );
 
-        self.learn_shapes();
+        // A store without objects does not pay for the types of its engine.
+        if module.types.iter().any(|ty| ty.as_func().is_none()) {
+            self.learn_shapes();
+        }
         let instance = self.add_instance(code, &mut lists, own_globals.cast().as_ptr());
         let done = self.initialize(instance.as_ptr(), code, &lists);
         self.pending.clear();

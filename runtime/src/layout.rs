@@ -192,7 +192,7 @@ pub struct Vm {
     pub signal: Shared<AtomicU32>,
     /// The heap, as engines see it.
     pub heap: HeapView,
-    /// The shapes of all types of the store's modules, by canonical id.
+    /// The shapes of all types that objects of the store have, by canonical id.
     pub shapes: *const *const Shape,
     /// Bytes that an engine which stopped for an allocation needs.
     pub room: u64,

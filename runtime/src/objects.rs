@@ -66,7 +66,7 @@ impl Vm {
     /// The shape of a canonical type.
     ///
     /// # Safety
-    /// `id` is the id of a type of one of the store's modules.
+    /// `id` is the id of a struct or array type of one of the store's modules.
     pub unsafe fn shape(&self, id: u32) -> &Shape {
         // SAFETY: the store's list has the shapes of all its modules' types, which live as long as the registry.
         unsafe { &**self.shapes.add(id as usize) }

@@ -107,8 +107,7 @@ impl SharedMemory {
         Ok(())
     }
 
-    /// Waits until another thread notifies `offset`, if the value there is `expected`; see
-    /// `Parking`.
+    /// Waits until another thread notifies `offset`, if the value there is `expected`.
     ///
     /// # Safety
     /// The place of a `T` at `offset` lies within the memory and is aligned.

@@ -119,8 +119,8 @@ unsafe fn resolve(r: &Regs, table: u32, index: u64, ty: u64) -> Result<*mut Func
 #[cold]
 #[inline(never)]
 unsafe fn declares(inst: *mut Instance, func: *mut Func, ty: u64) -> bool {
-    // SAFETY: instances and functions live as long as the store, which knows the shapes of their types.
-    unsafe { ty >> 32 != 0 && (*(*inst).vm).shape((*func).ty).supers.contains(&(ty as u32)) }
+    // SAFETY: instances and functions live as long as the store.
+    unsafe { ty >> 32 != 0 && (*inst).code.registry().is_subtype((*func).ty, ty as u32) }
 }
 
 #[inline(always)]

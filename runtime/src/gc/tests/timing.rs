@@ -59,7 +59,7 @@ fn permutation() -> Vec<usize> {
 }
 
 #[test]
-#[ignore = "takes seconds and proves nothing"]
+#[ignore = "a measurement, for benches/README.md"]
 fn pauses() {
     let order = permutation();
     let shuffled = |i: usize| order[i];
@@ -94,7 +94,7 @@ fn pauses() {
 }
 
 #[test]
-#[ignore = "takes seconds and proves nothing"]
+#[ignore = "a measurement, for benches/README.md"]
 fn allocation() {
     const COUNT: usize = 20_000_000;
     for (name, keep) in [("nothing alive", 0), ("one in each line", 1 << 20), ("fragmented", 1)] {
