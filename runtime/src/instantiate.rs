@@ -272,6 +272,9 @@ impl Store {
                     result_slots: slots(signature.result_slots()),
                     index: module.imported_funcs + i as u32,
                     signature,
+                    native: ptr::null(),
+                    context: ptr::null_mut(),
+                    enter: ptr::null(),
                 }
             })
             .collect();

@@ -97,6 +97,12 @@ pub struct Func {
     pub index: u32,
     /// The function type.
     pub signature: Shared<FuncType>,
+    /// Native code, with the native convention; null when there is none.
+    pub native: *const u8,
+    /// The context that native code is called with.
+    pub context: *mut u8,
+    /// The native code that calls `native` for the host, with arguments and results as slots.
+    pub enter: *const u8,
 }
 
 /// Where the translation of a function is published. Starts with a stub that asks for translation.

@@ -13,7 +13,9 @@
 
 extern crate alloc;
 
+pub mod abi;
 mod arena;
+pub mod artifact;
 mod code;
 mod const_expr;
 mod exception;

@@ -134,6 +134,9 @@ impl Store {
             result_slots: slots(signature.result_slots()),
             index,
             signature,
+            native: ptr::null(),
+            context: ptr::null_mut(),
+            enter: ptr::null(),
         };
         self.funcs.add(Box::new([func])).cast()
     }

@@ -27,7 +27,14 @@ pub struct Crate {
 }
 
 const CORE: &[&str] =
-    &["lithe-types", "lithe-parser", "lithe-validator", "lithe-runtime", "lithe-interp"];
+    &[
+    "lithe-types",
+    "lithe-parser",
+    "lithe-validator",
+    "lithe-runtime",
+    "lithe-interp",
+    "lithe-compiler",
+];
 
 /// The crates, lowest first.
 pub const CRATES: &[Crate] = &[
@@ -65,6 +72,20 @@ pub const CRATES: &[Crate] = &[
         outside: Some(&["libm"]),
         no_std: true,
         unsafe_code: Unsafe::Counted,
+    },
+    Crate {
+        name: "lithe-compiler",
+        uses: &["lithe-types", "lithe-parser", "lithe-validator", "lithe-runtime"],
+        outside: Some(&[
+            "cranelift-codegen",
+            "cranelift-control",
+            "cranelift-frontend",
+            "cranelift-module",
+            "cranelift-object",
+            "wasmparser",
+        ]),
+        no_std: false,
+        unsafe_code: Unsafe::Forbidden,
     },
     Crate {
         name: "lithe",

@@ -1,0 +1,13 @@
+//! The native compiler: a proven module to an [artifact](lithe_runtime::artifact), by Cranelift.
+//!
+//! ```text
+//! ValidModule -> env (what is known of the module) -> translate (operators to CLIF, one function at a time, several
+//!     threads) -> Cranelift -> link (text, calls, sites, handlers) -> artifact
+//! ```
+//!
+//! The compiler uses of the runtime only its layout, and never runs what it makes: an artifact for another machine
+//! is made in the same way.
+#![forbid(unsafe_code)]
+
+mod env;
+mod translate;
