@@ -15,6 +15,8 @@ use lithe_parser::Module;
 
 use crate::Global;
 
+pub mod cpu;
+
 /// Raised with every change of this file, of `layout` or of the artifact's format.
 pub const VERSION: u32 = 1;
 

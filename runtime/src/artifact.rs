@@ -46,7 +46,7 @@ const HEADER: usize = 64 + 16 * PARTS;
 pub struct Target {
     /// The machine.
     pub arch: Arch,
-    /// Features of the processor beyond the machine's baseline, a bit each; see the compiler.
+    /// Features of the processor, a bit each; see [`abi::cpu`].
     pub cpu: u64,
     /// How code traps.
     pub traps: Traps,
