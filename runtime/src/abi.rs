@@ -135,6 +135,8 @@ macro_rules! for_each_builtin {
             trap(I32);
             /// Throws the exception that the reference leads to. Never returns.
             throw(I32);
+            /// Throws a new exception with tag 1 and the payload in the slots at address 2. Never returns.
+            throw_new(I32, I64);
             /// The store's signal is set: stops, or returns when there was nothing to do.
             interrupted();
             /// Fuel ran out. Never returns.

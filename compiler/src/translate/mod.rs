@@ -6,12 +6,14 @@
 //! control   blocks, labels, branches        numeric  scalar arithmetic and conversions
 //! calls     functions                       simd     vectors
 //! tables    tables and references           atomic   atomic accesses
-//! memory    linear memories                 stubs    code that is no body: entries and exits
+//! memory    linear memories                 exceptions
+//! stubs    code that is no body: entries and exits
 //! ```
 
 mod calls;
 mod context;
 mod control;
+mod exceptions;
 mod memory;
 mod ops;
 mod stubs;
@@ -207,10 +209,12 @@ impl<'a> Translator<'a> {
         match self.env.convention {
             Convention::Argument => self.entry_context = Some(params.remove(0)),
             Convention::Pinned => self.read_entry_context(),
-            Convention::PinnedPerBlock if !self.env.facts[self.func as usize].calls => {
-                self.read_entry_context();
+            Convention::PinnedPerBlock => {
+                let facts = &self.env.facts[self.func as usize];
+                if facts.tries || !facts.calls {
+                    self.read_entry_context();
+                }
             }
-            Convention::PinnedPerBlock => {}
         }
         for (value, ty) in params.into_iter().zip(&self.ty.params) {
             let variable = self.b.declare_var(self.env.value_type(*ty));
