@@ -7,11 +7,19 @@
 //! memory    linear memories                 atomic   atomic accesses
 //! ```
 
-use cranelift_codegen::ir::{self, InstBuilder, TrapCode, Value, condcodes::IntCC};
+mod lanes;
+mod nan;
+mod numeric;
+mod simd;
+
+use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, TrapCode, Value};
 use cranelift_frontend::FunctionBuilder;
 use lithe_types::TrapKind;
 
 use crate::env::Env;
+
+/// How the bytes of values stand in casts, on every machine.
+const LITTLE: MemFlagsData = MemFlagsData::new().with_endianness(Endianness::Little);
 
 /// A function under translation.
 pub(crate) struct Translator<'a> {
