@@ -15,6 +15,8 @@ use lithe_parser::Module;
 
 use crate::Global;
 
+pub mod cpu;
+
 /// Raised with every change of this file, of `layout` or of the artifact's format.
 pub const VERSION: u32 = 1;
 
@@ -142,6 +144,8 @@ macro_rules! for_each_builtin {
             call(I64, I64);
             /// Whether the first canonical function type is a subtype of the second.
             is_subtype(I32, I32) -> I32;
+            /// The size in bytes of memory 1 as it is now.
+            memory_len(I32) -> I64;
             /// Grows memory 1 by 2 pages; the old size in pages, or all ones.
             memory_grow(I32, I64) -> I64;
             /// Memory 1, from 2 on, value 3, length 4.
@@ -175,7 +179,7 @@ macro_rules! for_each_builtin {
 macro_rules! define {
     ($($(#[$doc:meta])* $name:ident($($arg:ident),*) $(-> $result:ident)?;)*) => {
         /// A call from native code into the runtime.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[repr(u8)]
         #[expect(non_camel_case_types, reason = "the names of the functions that serve the calls")]
         pub enum Builtin {

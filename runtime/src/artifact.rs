@@ -46,7 +46,7 @@ const HEADER: usize = 64 + 16 * PARTS;
 pub struct Target {
     /// The machine.
     pub arch: Arch,
-    /// Features of the processor beyond the machine's baseline, a bit each; see the compiler.
+    /// Features of the processor, a bit each; see [`abi::cpu`].
     pub cpu: u64,
     /// How code traps.
     pub traps: Traps,
@@ -54,6 +54,8 @@ pub struct Target {
     pub fuel: bool,
     /// Whether NaN results are canonical.
     pub deterministic: bool,
+    /// Whether contexts end where memory 0 begins.
+    pub below_memory: bool,
 }
 
 /// A stretch of text.
@@ -133,9 +135,10 @@ impl Parts {
         let mut out = Vec::new();
         out.extend(MAGIC);
         out.extend(abi::VERSION.to_le_bytes());
-        let Target { arch, cpu, traps, fuel, deterministic } = self.target;
+        let Target { arch, cpu, traps, fuel, deterministic, below_memory } = self.target;
         out.extend([arch as u8, traps as u8, u8::from(fuel), u8::from(deterministic)]);
         out.extend(cpu.to_le_bytes());
+        out.push(u8::from(below_memory));
         out.resize(HEADER, 0);
         for (i, part) in parts.iter().enumerate() {
             let align =
@@ -204,6 +207,7 @@ impl Artifact {
             traps,
             fuel: header[14] != 0,
             deterministic: header[15] != 0,
+            below_memory: header[24] != 0,
         };
         let mut parts = [const { 0..0 }; PARTS];
         for (i, part) in parts.iter_mut().enumerate() {

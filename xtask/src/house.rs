@@ -26,8 +26,7 @@ pub struct Crate {
     pub unsafe_code: Unsafe,
 }
 
-const CORE: &[&str] =
-    &[
+const CORE: &[&str] = &[
     "lithe-types",
     "lithe-parser",
     "lithe-validator",

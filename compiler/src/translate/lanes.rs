@@ -4,10 +4,10 @@
 use cranelift_codegen::ir::{
     ConstantData, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef,
     condcodes::{FloatCC, IntCC},
-    types::{F64X2, I8, I8X16, I16, I16X8, I32, I64X2},
+    types::{F64X2, I8, I16, I16X8, I32, I64X2},
 };
 
-use super::{LITTLE, Translator};
+use super::Translator;
 
 impl Translator<'_> {
     /// Pops a value as this type, which for vectors is any of 128 bits.
@@ -25,21 +25,12 @@ impl Translator<'_> {
         {
             return arg;
         }
-        self.b.ins().bitcast(ty, LITTLE, value)
+        self.lanes(value, ty)
     }
 
     pub(super) fn pop2_lanes(&mut self, ty: Type) -> (Value, Value) {
         let b = self.pop_lanes(ty);
         (self.pop_lanes(ty), b)
-    }
-
-    /// Pushes a vector of any lanes.
-    pub(super) fn push_lanes(&mut self, value: Value) {
-        let value = match self.type_of(value) {
-            I8X16 => value,
-            _ => self.b.ins().bitcast(I8X16, LITTLE, value),
-        };
-        self.push(value);
     }
 
     /// A constant vector; the bytes in the order of memory.
@@ -52,33 +43,33 @@ impl Translator<'_> {
     pub(super) fn lanes1(&mut self, ty: Type, opcode: Opcode) {
         let a = self.pop_lanes(ty);
         let value = self.ins1(opcode, ty, a);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     /// An operator of two vectors of the same type, which is the controlling type.
     pub(super) fn lanes2(&mut self, ty: Type, opcode: Opcode) {
         let (a, b) = self.pop2_lanes(ty);
         let value = self.ins2(opcode, a, b);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     /// A conversion of lanes of one width, whose controlling type is that of the result.
     pub(super) fn convert_lanes(&mut self, from: Type, opcode: Opcode, to: Type) {
         let a = self.pop_lanes(from);
         let value = self.ins1(opcode, to, a);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     pub(super) fn compare_lanes(&mut self, ty: Type, condition: IntCC) {
         let (a, b) = self.pop2_lanes(ty);
         let value = self.b.ins().icmp(condition, a, b);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     pub(super) fn compare_float_lanes(&mut self, ty: Type, condition: FloatCC) {
         let (a, b) = self.pop2_lanes(ty);
         let value = self.b.ins().fcmp(condition, a, b);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     /// A shift of all lanes; CLIF, too, takes the distance modulo their width.
@@ -86,7 +77,7 @@ impl Translator<'_> {
         let distance = self.pop();
         let a = self.pop_lanes(ty);
         let value = self.ins2(opcode, a, distance);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     /// Pops the scalar that a lane of `ty` is made of.
@@ -101,7 +92,7 @@ impl Translator<'_> {
     pub(super) fn splat(&mut self, ty: Type) {
         let lane = self.pop_lane(ty);
         let value = self.b.ins().splat(ty, lane);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     pub(super) fn extract(&mut self, ty: Type, lane: u8) {
@@ -121,7 +112,7 @@ impl Translator<'_> {
         let scalar = self.pop_lane(ty);
         let a = self.pop_lanes(ty);
         let value = self.b.ins().insertlane(a, scalar, lane);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     pub(super) fn test(&mut self, ty: Type, opcode: Opcode) {
@@ -152,9 +143,9 @@ impl Translator<'_> {
     }
 
     fn push_choice(&mut self, ty: Type, condition: Value, a: Value, b: Value) {
-        let condition = self.b.ins().bitcast(ty, LITTLE, condition);
+        let condition = self.lanes(condition, ty);
         let value = self.b.ins().bitselect(condition, a, b);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     /// `a * b + c`, or with a negated `a`; each operation rounds.
@@ -166,7 +157,7 @@ impl Translator<'_> {
         }
         let product = self.b.ins().fmul(a, b);
         let value = self.b.ins().fadd(product, c);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     /// The product of lanes widened by `widen`.
@@ -180,7 +171,7 @@ impl Translator<'_> {
     pub(super) fn wide_product(&mut self, ty: Type, widen: Opcode) {
         let (a, b) = self.pop2_lanes(ty);
         let value = self.product_of(widen, a, b);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     /// Pushes the sums of pairs of adjacent lanes, widened first.
@@ -189,7 +180,7 @@ impl Translator<'_> {
         let low = self.ins1(low, ty, a);
         let high = self.ins1(high, ty, a);
         let value = self.b.ins().iadd_pairwise(low, high);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 
     /// The sums of the products of pairs of signed bytes, saturated to 16 bits. Each lane of 16 bits is a pair.
@@ -213,6 +204,6 @@ impl Translator<'_> {
         let wide = self.ins1(convert, I64X2, a);
         let zero = self.vector_const(I64X2, [0; 16]);
         let value = self.ins2(narrow, wide, zero);
-        self.push_lanes(value);
+        self.push_vector(value);
     }
 }

@@ -93,9 +93,9 @@ impl Translator<'_> {
                 u128::from(NAN64) * 0x1_0000_0000_0000_0001
             };
             let canonical = self.vector_const(ty, canonical.to_le_bytes());
-            let nan = self.b.ins().bitcast(ty, super::LITTLE, nan);
+            let nan = self.lanes(nan, ty);
             let value = self.b.ins().bitselect(nan, canonical, value);
-            self.push_lanes(value);
+            self.push_vector(value);
         } else {
             let canonical = match ty {
                 F32 => self.b.ins().f32const(f32::from_bits(NAN32)),

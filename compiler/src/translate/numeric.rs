@@ -199,7 +199,7 @@ impl Translator<'_> {
 
     fn reinterpret(&mut self, ty: Type) {
         let a = self.pop();
-        let value = self.b.ins().bitcast(ty, super::LITTLE, a);
+        let value = self.lanes(a, ty);
         self.push(value);
     }
 

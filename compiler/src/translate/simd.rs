@@ -232,11 +232,11 @@ impl Translator<'_> {
                 let low = self.product_of(Opcode::SwidenLow, a, b);
                 let high = self.product_of(Opcode::SwidenHigh, a, b);
                 let value = self.b.ins().iadd_pairwise(low, high);
-                self.push_lanes(value);
+                self.push_vector(value);
             }
             O::I16x8RelaxedDotI8x16I7x16S => {
                 let value = self.relaxed_dot();
-                self.push_lanes(value);
+                self.push_vector(value);
             }
             O::I32x4RelaxedDotI8x16I7x16AddS => {
                 let c = self.pop_lanes(I32X4);
@@ -244,7 +244,7 @@ impl Translator<'_> {
                 self.pair_sums(products, Opcode::SwidenLow, Opcode::SwidenHigh);
                 let sums = self.pop_lanes(I32X4);
                 let value = self.b.ins().iadd(sums, c);
-                self.push_lanes(value);
+                self.push_vector(value);
             }
 
             O::F32x4Ceil => self.lanes1(F32X4, Opcode::Ceil),
@@ -307,12 +307,12 @@ impl Translator<'_> {
             O::F32x4DemoteF64x2Zero => {
                 let a = self.pop_lanes(F64X2);
                 let value = self.b.ins().fvdemote(a);
-                self.push_lanes(value);
+                self.push_vector(value);
             }
             O::F64x2PromoteLowF32x4 => {
                 let a = self.pop_lanes(F32X4);
                 let value = self.b.ins().fvpromote_low(a);
-                self.push_lanes(value);
+                self.push_vector(value);
             }
             _ => return false,
         }
