@@ -14,8 +14,12 @@ mod calls;
 mod context;
 mod control;
 mod exceptions;
+mod lanes;
 mod memory;
+mod nan;
+mod numeric;
 mod ops;
+mod simd;
 mod stubs;
 mod tables;
 

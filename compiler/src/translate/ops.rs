@@ -87,7 +87,9 @@ impl Translator<'_> {
                 self.b.def_var(self.locals[*local_index as usize], value);
                 self.push(value);
             }
-            _ if self.access(op)
+            _ if self.numeric(op)
+                || self.access(op)
+                || self.simd(op)
                 || self.call_operator(op)
                 || self.entity(op)
                 || self.whole_memory(op)
