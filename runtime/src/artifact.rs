@@ -54,6 +54,8 @@ pub struct Target {
     pub fuel: bool,
     /// Whether NaN results are canonical.
     pub deterministic: bool,
+    /// Whether contexts end where memory 0 begins.
+    pub below_memory: bool,
 }
 
 /// A stretch of text.
@@ -90,6 +92,8 @@ pub struct Handler {
     pub target: u32,
     /// Bytes from the stack pointer to the frame pointer there.
     pub frame: u32,
+    /// Bytes from the stack pointer there to a word that holds the function's context.
+    pub context: u32,
 }
 
 /// What an artifact is made of.
@@ -116,7 +120,8 @@ impl Parts {
     /// The artifact as bytes, with the module that it was compiled from.
     pub fn write(&self, module: &[u8]) -> Vec<u8> {
         let functions = self.functions.iter().flat_map(|f| [f.start, f.end, f.sites]);
-        let handlers = self.handlers.iter().flat_map(|h| [h.call, h.tag, h.target, h.frame]);
+        let handlers =
+            self.handlers.iter().flat_map(|h| [h.call, h.tag, h.target, h.frame, h.context]);
         let words = |words: &mut dyn Iterator<Item = u32>| -> Vec<u8> {
             words.flat_map(u32::to_le_bytes).collect()
         };
@@ -133,9 +138,10 @@ impl Parts {
         let mut out = Vec::new();
         out.extend(MAGIC);
         out.extend(abi::VERSION.to_le_bytes());
-        let Target { arch, cpu, traps, fuel, deterministic } = self.target;
+        let Target { arch, cpu, traps, fuel, deterministic, below_memory } = self.target;
         out.extend([arch as u8, traps as u8, u8::from(fuel), u8::from(deterministic)]);
         out.extend(cpu.to_le_bytes());
+        out.push(u8::from(below_memory));
         out.resize(HEADER, 0);
         for (i, part) in parts.iter().enumerate() {
             let align =
@@ -204,6 +210,7 @@ impl Artifact {
             traps,
             fuel: header[14] != 0,
             deterministic: header[15] != 0,
+            below_memory: header[24] != 0,
         };
         let mut parts = [const { 0..0 }; PARTS];
         for (i, part) in parts.iter_mut().enumerate() {
@@ -317,10 +324,10 @@ impl Artifact {
     /// The handlers of the call that returns to this offset, in the order in which they are tried.
     pub fn handlers(&self, call: u32) -> impl Iterator<Item = Handler> + '_ {
         let handler = |index: usize| {
-            let [call, tag, target, frame] = self.words(Part::Handlers, index)?;
-            Some(Handler { call, tag, target, frame })
+            let [call, tag, target, frame, context] = self.words(Part::Handlers, index)?;
+            Some(Handler { call, tag, target, frame, context })
         };
-        let (mut low, mut high) = (0, self.part(Part::Handlers).len() / 16);
+        let (mut low, mut high) = (0, self.part(Part::Handlers).len() / 20);
         while low < high {
             let middle = (low + high) / 2;
             match handler(middle).is_some_and(|handler| handler.call < call) {

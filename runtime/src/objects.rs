@@ -123,6 +123,10 @@ impl Store {
         f: impl FnOnce(&mut Heap, &mut HeapView, &[*const Shape], Roots<'_>) -> R,
     ) -> R {
         let Store { vm, heap, shapes, instances, globals, tables, handles, pending, .. } = self;
+        #[cfg(feature = "std")]
+        let contexts = self.contexts.iter().map(|context| context.globals());
+        #[cfg(not(feature = "std"))]
+        let contexts = core::iter::empty();
         // SAFETY: the state of execution lives as long as the store, which is borrowed mutably.
         let vm = unsafe { vm.as_mut() };
         let (base, view) = (vm.stack_base.cast_const(), &mut vm.heap);
@@ -134,7 +138,7 @@ impl Store {
                 for slot in 0..count {
                     marker.maybe(*base.add(slot));
                 }
-                for list in globals.iter() {
+                for list in globals.iter().chain(contexts.clone()) {
                     let list = list.as_ref().iter();
                     for global in list.filter(|global| global.ty.value.is_ref()) {
                         marker.maybe(global.value[0]);

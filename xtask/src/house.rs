@@ -26,8 +26,7 @@ pub struct Crate {
     pub unsafe_code: Unsafe,
 }
 
-const CORE: &[&str] =
-    &[
+const CORE: &[&str] = &[
     "lithe-types",
     "lithe-parser",
     "lithe-validator",
@@ -62,7 +61,7 @@ pub const CRATES: &[Crate] = &[
     Crate {
         name: "lithe-runtime",
         uses: &["lithe-types", "lithe-parser", "lithe-validator"],
-        outside: Some(&["rustix"]),
+        outside: Some(&["libc", "rustix"]),
         no_std: true,
         unsafe_code: Unsafe::Counted,
     },
