@@ -135,6 +135,8 @@ macro_rules! for_each_builtin {
             trap(I32);
             /// Throws the exception that the reference leads to. Never returns.
             throw(I32);
+            /// Throws a new exception with tag 1 and the payload in the slots at address 2. Never returns.
+            throw_new(I32, I64);
             /// The store's signal is set: stops, or returns when there was nothing to do.
             interrupted();
             /// Fuel ran out. Never returns.
@@ -144,6 +146,8 @@ macro_rules! for_each_builtin {
             call(I64, I64);
             /// Whether the first canonical function type is a subtype of the second.
             is_subtype(I32, I32) -> I32;
+            /// The size in bytes of memory 1 as it is now.
+            memory_len(I32) -> I64;
             /// Grows memory 1 by 2 pages; the old size in pages, or all ones.
             memory_grow(I32, I64) -> I64;
             /// Memory 1, from 2 on, value 3, length 4.
@@ -177,7 +181,7 @@ macro_rules! for_each_builtin {
 macro_rules! define {
     ($($(#[$doc:meta])* $name:ident($($arg:ident),*) $(-> $result:ident)?;)*) => {
         /// A call from native code into the runtime.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[repr(u8)]
         #[expect(non_camel_case_types, reason = "the names of the functions that serve the calls")]
         pub enum Builtin {

@@ -2,16 +2,91 @@
 //! reachable, `stack` has exactly the values of the specification's operand stack.
 //!
 //! ```text
+//! context   the context pointer and what is loaded from below it
 //! control   blocks, labels, branches        numeric  scalar arithmetic and conversions
-//! calls     functions and tables            simd     vectors
-//! memory    linear memories                 atomic   atomic accesses
+//! calls     functions                       simd     vectors
+//! tables    tables and references           atomic   atomic accesses
+//! memory    linear memories                 exceptions
+//! stubs    code that is no body: entries and exits
 //! ```
 
-use cranelift_codegen::ir::{self, InstBuilder, TrapCode, Value, condcodes::IntCC};
-use cranelift_frontend::FunctionBuilder;
-use lithe_types::TrapKind;
+mod calls;
+mod context;
+mod control;
+mod exceptions;
+mod lanes;
+mod memory;
+mod nan;
+mod numeric;
+mod ops;
+mod simd;
+mod stubs;
+mod tables;
 
-use crate::env::Env;
+use std::collections::HashMap;
+
+use cranelift_codegen::ir::{
+    self, AliasRegion, Block, FuncRef, GlobalValue, InstBuilder, SigRef, SourceLoc, TrapCode,
+    UserExternalName, UserFuncName, Value,
+};
+use cranelift_codegen::isa::TargetFrontendConfig;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use lithe_parser::Operator;
+use lithe_runtime::abi::Builtin;
+use lithe_types::{FuncType, TrapKind, ValType};
+use lithe_validator::{Scratch, Sink};
+
+use crate::env::{Convention, Env, Function};
+
+use context::Region;
+use control::Frame;
+
+/// Why a function could not be translated.
+#[derive(Debug)]
+pub enum TranslateError {
+    /// The operator at this byte offset belongs to a proposal that the compiler does not know.
+    Unsupported(u32),
+    /// The body is invalid; cannot happen for a proven module.
+    Invalid,
+}
+
+impl From<lithe_validator::Error> for TranslateError {
+    fn from(_: lithe_validator::Error) -> TranslateError {
+        TranslateError::Invalid
+    }
+}
+
+/// Memory that translations use again.
+#[derive(Default)]
+pub struct Buffers {
+    scratch: Scratch,
+    context: FunctionBuilderContext,
+}
+
+/// Translates the function with this number into `out`, which is empty.
+pub fn translate(
+    env: &Env<'_>,
+    number: u32,
+    frontend: TargetFrontendConfig,
+    buffers: &mut Buffers,
+    out: &mut ir::Function,
+) -> Result<(), TranslateError> {
+    out.name = UserFuncName::User(UserExternalName::new(0, number));
+    let Buffers { scratch, context } = buffers;
+    match env.function(number) {
+        Function::Defined(func) => {
+            let ty = env.func_type(env.module.funcs[(env.module.imported_funcs + func) as usize]);
+            out.signature = env.signature(ty);
+            let mut translator = Translator::new(env, FunctionBuilder::new(out, context), ty, func);
+            translator.begin();
+            env.valid.walk(func, scratch, &mut translator)?;
+            translator.b.seal_all_blocks();
+            translator.b.finalize(frontend);
+        }
+        stub => stubs::translate(env, stub, FunctionBuilder::new(out, context), frontend),
+    }
+    Ok(())
+}
 
 /// A function under translation.
 pub(crate) struct Translator<'a> {
@@ -19,9 +94,61 @@ pub(crate) struct Translator<'a> {
     pub b: FunctionBuilder<'a>,
     /// The operand stack. References to functions are I64, other references I32, vectors I8X16.
     pub stack: Vec<Value>,
+    ty: &'a FuncType,
+    func: u32,
+    locals: Vec<Variable>,
+    frames: Vec<Frame<'a>>,
+    /// Depth of blocks inside code that cannot be reached; 0 in reachable code.
+    dead: u32,
+    /// The context as an argument, or as read at the function's entry.
+    entry_context: Option<Value>,
+    /// The context as read in this block.
+    block_context: Option<Value>,
+    /// How many loops there were so far.
+    loops: usize,
+    /// The instruction that holds the charge of the current region, and the charge.
+    charge: Option<(ir::Inst, i64)>,
+    regions: HashMap<Region, AliasRegion>,
+    signatures: HashMap<u32, SigRef>,
+    builtins: HashMap<Builtin, SigRef>,
+    callees: HashMap<u32, FuncRef>,
+    tables: HashMap<usize, GlobalValue>,
+    offset: u32,
 }
 
-impl Translator<'_> {
+impl<'a> Translator<'a> {
+    pub(crate) fn new(
+        env: &'a Env<'a>,
+        mut b: FunctionBuilder<'a>,
+        ty: &'a FuncType,
+        func: u32,
+    ) -> Translator<'a> {
+        let entry = b.create_block();
+        b.append_block_params_for_function_params(entry);
+        b.switch_to_block(entry);
+        b.seal_block(entry);
+        Translator {
+            env,
+            b,
+            stack: Vec::new(),
+            ty,
+            func,
+            locals: Vec::new(),
+            frames: Vec::new(),
+            dead: 0,
+            entry_context: None,
+            block_context: None,
+            loops: 0,
+            charge: None,
+            regions: HashMap::new(),
+            signatures: HashMap::new(),
+            builtins: HashMap::new(),
+            callees: HashMap::new(),
+            tables: HashMap::new(),
+            offset: 0,
+        }
+    }
+
     pub(crate) fn push(&mut self, value: Value) {
         self.stack.push(value);
     }
@@ -37,8 +164,99 @@ impl Translator<'_> {
         (self.pop(), b)
     }
 
+    /// The topmost `count` values, which leave the stack.
+    fn pop_many(&mut self, count: usize) -> Vec<Value> {
+        self.stack.split_off(self.stack.len().saturating_sub(count))
+    }
+
+    /// Goes on in `block`, where nothing is known of the context.
+    fn switch_to(&mut self, block: Block) {
+        self.b.switch_to_block(block);
+        self.block_context = None;
+    }
+
+    /// Goes on in a block that only the current one leads to.
+    fn continue_in(&mut self, block: Block) {
+        self.b.seal_block(block);
+        self.b.switch_to_block(block);
+    }
+
     /// Traps when `condition` is not zero.
     pub(crate) fn trap_if(&mut self, condition: Value, kind: TrapKind) {
-        self.b.ins().trapnz(condition, TrapCode::unwrap_user(kind as u8));
+        if !self.env.checks() {
+            self.b.ins().trapnz(condition, TrapCode::unwrap_user(kind as u8));
+            return;
+        }
+        let (cold, next) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(cold);
+        self.b.ins().brif(condition, cold, &[], next, &[]);
+        let known = self.block_context;
+        self.continue_in(cold);
+        self.trap(kind);
+        self.continue_in(next);
+        self.block_context = known;
+    }
+
+    /// Traps. The block ends.
+    fn trap(&mut self, kind: TrapKind) {
+        if self.env.checks() {
+            let number = self.b.ins().iconst(ir::types::I32, i64::from(kind as u8));
+            self.builtin(Builtin::trap, &[number]);
+        }
+        self.b.ins().trap(TrapCode::unwrap_user(kind as u8));
+    }
+
+    /// Parameters become locals; what every function does first.
+    fn begin(&mut self) {
+        let entry = self.b.current_block().unwrap_or(Block::from_u32(0));
+        let mut params = self.b.block_params(entry).to_vec();
+        match self.env.convention {
+            Convention::Argument => self.entry_context = Some(params.remove(0)),
+            Convention::Pinned => self.read_entry_context(),
+            Convention::PinnedPerBlock => {
+                let facts = &self.env.facts[self.func as usize];
+                if facts.tries || !facts.calls {
+                    self.read_entry_context();
+                }
+            }
+        }
+        for (value, ty) in params.into_iter().zip(&self.ty.params) {
+            let variable = self.b.declare_var(self.env.value_type(*ty));
+            self.b.def_var(variable, value);
+            self.locals.push(variable);
+        }
+    }
+
+    /// All locals are known.
+    fn begin_body(&mut self) {
+        if self.env.checks() {
+            self.check_stack();
+            self.poll();
+        }
+        self.begin_region(true);
+        self.push_function_frame();
+    }
+}
+
+impl Sink for Translator<'_> {
+    type Error = TranslateError;
+
+    fn locals(&mut self, count: u32, ty: ValType) -> Result<(), TranslateError> {
+        let zero = self.zero(ty);
+        for _ in 0..count {
+            let variable = self.b.declare_var(self.env.value_type(ty));
+            self.b.def_var(variable, zero);
+            self.locals.push(variable);
+        }
+        Ok(())
+    }
+
+    fn op(&mut self, op: &Operator<'_>, offset: u32) -> Result<(), TranslateError> {
+        self.offset = offset;
+        self.b.set_srcloc(SourceLoc::new(offset));
+        if self.frames.is_empty() {
+            self.begin_body();
+        }
+        self.operator(op)
     }
 }

@@ -1,0 +1,406 @@
+//! Blocks, labels and branches; fuel and interruption, which stand where control flow joins. A label is a block of
+//! CLIF whose parameters are the values that branches carry.
+
+use cranelift_codegen::ir::{
+    Block, BlockArg, BlockCall, InstBuilder, InstructionData, JumpTableData, Opcode, Value,
+    condcodes::IntCC, immediates::Imm64, types,
+};
+use lithe_parser::{BlockType, BrTable, val_type};
+use lithe_runtime::{Vm, abi, abi::Builtin};
+use lithe_types::{TrapKind, ValType};
+
+use super::{Translator, context::Region, exceptions::Try};
+use crate::env::Convention;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Function,
+    Block,
+    Loop,
+    If,
+}
+
+/// The type of a block.
+#[derive(Clone)]
+enum Sig<'a> {
+    One(Option<ValType>),
+    Func(&'a lithe_types::FuncType),
+}
+
+impl Sig<'_> {
+    fn params(&self) -> &[ValType] {
+        match self {
+            Sig::One(_) => &[],
+            Sig::Func(ty) => &ty.params,
+        }
+    }
+
+    fn results(&self) -> &[ValType] {
+        match self {
+            Sig::One(ty) => ty.as_slice(),
+            Sig::Func(ty) => &ty.results,
+        }
+    }
+}
+
+/// An open block.
+pub(super) struct Frame<'a> {
+    kind: Kind,
+    sig: Sig<'a>,
+    /// Where execution goes on after it.
+    next: Block,
+    /// Of a loop: its first block.
+    header: Option<Block>,
+    /// Of an `if` that had no `else` so far: where it goes when the condition is zero.
+    otherwise: Option<Block>,
+    /// Values of the stack below its parameters.
+    pub(super) height: usize,
+    /// Whether something branches to `next`.
+    joined: bool,
+    /// The context that was known at the entry when the loop began.
+    outer_context: Option<Value>,
+    /// Of a try block.
+    pub(super) try_: Option<Try>,
+}
+
+impl<'a> Translator<'a> {
+    fn sig(&self, ty: &BlockType) -> Sig<'a> {
+        match ty {
+            BlockType::Empty => Sig::One(None),
+            BlockType::Type(ty) => Sig::One(val_type(*ty, 0).ok()),
+            BlockType::FuncType(index) => Sig::Func(self.env.func_type(*index)),
+        }
+    }
+
+    /// A block with a parameter for each of `types`.
+    fn block_for(&mut self, types: &[ValType]) -> Block {
+        let block = self.b.create_block();
+        for ty in types {
+            let ty = self.env.value_type(*ty);
+            self.b.append_block_param(block, ty);
+        }
+        block
+    }
+
+    pub(super) fn push_function_frame(&mut self) {
+        let sig = Sig::Func(self.ty);
+        let next = self.block_for(sig.results());
+        self.frames.push(Frame {
+            kind: Kind::Function,
+            sig,
+            next,
+            header: None,
+            otherwise: None,
+            height: 0,
+            joined: false,
+            outer_context: self.entry_context,
+            try_: None,
+        });
+    }
+
+    fn open(&mut self, kind: Kind, sig: Sig<'a>, header: Option<Block>, otherwise: Option<Block>) {
+        let next = self.block_for(sig.results());
+        let height = self.stack.len() - sig.params().len();
+        self.frames.push(Frame {
+            kind,
+            sig,
+            next,
+            header,
+            otherwise,
+            height,
+            joined: false,
+            outer_context: self.entry_context,
+            try_: None,
+        });
+    }
+
+    fn args(values: &[Value]) -> Vec<BlockArg> {
+        values.iter().map(|value| BlockArg::Value(*value)).collect()
+    }
+
+    /// The values that a branch to a label with `count` of them carries.
+    fn top(&self, count: usize) -> Vec<BlockArg> {
+        Translator::args(&self.stack[self.stack.len().saturating_sub(count)..])
+    }
+
+    pub(super) fn block(&mut self, ty: &BlockType) {
+        let sig = self.sig(ty);
+        self.open(Kind::Block, sig, None, None);
+    }
+
+    pub(super) fn loop_(&mut self, ty: &BlockType) {
+        let sig = self.sig(ty);
+        let header = self.block_for(sig.params());
+        let args = self.top(sig.params().len());
+        let calls = self.env.facts[self.func as usize].loops.get(self.loops).copied();
+        self.loops += 1;
+        // A loop without calls keeps the context in a register: it is read before the loop.
+        let fixed = (self.env.convention == Convention::PinnedPerBlock && calls == Some(false))
+            .then(|| self.context());
+        self.b.ins().jump(header, &args);
+        self.open(Kind::Loop, sig, Some(header), None);
+        self.entry_context = self.entry_context.or(fixed);
+        self.switch_to(header);
+        self.replace_top(header);
+        if self.env.checks() {
+            self.poll();
+        }
+        self.begin_region(true);
+    }
+
+    /// The parameters of `block` take the place of the topmost values.
+    fn replace_top(&mut self, block: Block) {
+        let params = self.b.block_params(block).to_vec();
+        let height = self.stack.len().saturating_sub(params.len());
+        self.stack.truncate(height);
+        self.stack.extend(params);
+    }
+
+    pub(super) fn if_(&mut self, ty: &BlockType) {
+        let condition = self.pop();
+        let sig = self.sig(ty);
+        let (then, otherwise) = (self.b.create_block(), self.block_for(sig.params()));
+        let args = self.top(sig.params().len());
+        self.b.ins().brif(condition, then, &[], otherwise, &args);
+        self.open(Kind::If, sig, None, Some(otherwise));
+        self.b.seal_block(otherwise);
+        self.b.seal_block(then);
+        let known = self.block_context;
+        self.switch_to(then);
+        self.block_context = known;
+        self.begin_region(false);
+    }
+
+    /// Ends one arm of the innermost block, of which another one follows.
+    pub(super) fn end_arm(&mut self) {
+        if self.dead == 0
+            && let Some(frame) = self.frames.last_mut()
+        {
+            frame.joined = true;
+            let (next, results) = (frame.next, frame.sig.results().len());
+            let args = self.top(results);
+            self.b.ins().jump(next, &args);
+        }
+        self.dead = 0;
+    }
+
+    pub(super) fn else_(&mut self) {
+        self.end_arm();
+        let Some(mut frame) = self.frames.pop() else { return };
+        if let Some(otherwise) = frame.otherwise.take() {
+            self.stack.truncate(frame.height);
+            self.switch_to(otherwise);
+            self.stack.extend_from_slice(self.b.block_params(otherwise));
+        }
+        self.entry_context = frame.outer_context;
+        self.frames.push(frame);
+        self.begin_region(false);
+    }
+
+    pub(super) fn end(&mut self) {
+        let Some(mut frame) = self.frames.pop() else { return };
+        let mut reachable = self.dead == 0;
+        if frame.kind == Kind::Function {
+            self.end_function(&frame, reachable);
+            return;
+        }
+        self.entry_context = frame.outer_context;
+        let results = frame.sig.results().len();
+        if frame.try_.is_some() {
+            if reachable {
+                let args = self.top(results);
+                self.b.ins().jump(frame.next, &args);
+                frame.joined = true;
+                reachable = false;
+            }
+            self.end_try(&mut frame);
+        }
+        // Where nothing else leads to the end, the code goes straight on.
+        let straight = !frame.joined && frame.otherwise.is_none();
+        if straight {
+            if let Some(header) = frame.header {
+                self.b.seal_block(header);
+            }
+            self.b.seal_block(frame.next);
+            if reachable {
+                let values = self.pop_many(results);
+                self.stack.truncate(frame.height);
+                self.stack.extend(values);
+            } else {
+                self.dead = 1;
+                self.stack.truncate(frame.height);
+            }
+            if reachable && frame.kind == Kind::If {
+                self.begin_region(false);
+            }
+            return;
+        }
+        if reachable {
+            let args = self.top(results);
+            self.b.ins().jump(frame.next, &args);
+        }
+        if let Some(otherwise) = frame.otherwise.take() {
+            self.switch_to(otherwise);
+            let args = Translator::args(self.b.block_params(otherwise));
+            self.b.ins().jump(frame.next, &args);
+        }
+        if let Some(header) = frame.header {
+            self.b.seal_block(header);
+        }
+        self.b.seal_block(frame.next);
+        self.switch_to(frame.next);
+        self.stack.truncate(frame.height);
+        self.stack.extend_from_slice(self.b.block_params(frame.next));
+        self.dead = 0;
+        self.begin_region(false);
+    }
+
+    fn end_function(&mut self, frame: &Frame<'a>, reachable: bool) {
+        if reachable {
+            self.return_();
+        }
+        self.b.seal_block(frame.next);
+        if frame.joined {
+            self.switch_to(frame.next);
+            let values = self.b.block_params(frame.next).to_vec();
+            self.b.ins().return_(&values);
+        }
+        self.settle_charge();
+    }
+
+    pub(super) fn return_(&mut self) {
+        let values = self.pop_many(self.ty.results.len());
+        self.b.ins().return_(&values);
+    }
+
+    /// The code that follows cannot be reached.
+    pub(super) fn unreachable(&mut self) {
+        self.dead = 1;
+    }
+
+    /// Where a branch to the label at `depth` goes, and how many values it carries.
+    fn label(&mut self, depth: u32) -> (Block, usize) {
+        let index = self.frames.len().saturating_sub(1 + depth as usize);
+        let frame = &mut self.frames[index];
+        match frame.header {
+            Some(header) => (header, frame.sig.params().len()),
+            None => {
+                frame.joined = true;
+                (frame.next, frame.sig.results().len())
+            }
+        }
+    }
+
+    pub(super) fn br(&mut self, depth: u32) {
+        let (target, count) = self.label(depth);
+        let args = self.top(count);
+        self.b.ins().jump(target, &args);
+        self.dead = 1;
+    }
+
+    pub(super) fn br_if(&mut self, depth: u32) {
+        let condition = self.pop();
+        self.branch_when(condition, depth, &[], true);
+    }
+
+    /// Goes to the label at `depth` when `condition` is not zero, or when it is, with `more` values above those of
+    /// the stack.
+    pub(super) fn branch_when(&mut self, condition: Value, depth: u32, more: &[Value], when: bool) {
+        let (target, count) = self.label(depth);
+        let mut args = self.top(count - more.len());
+        args.extend(Translator::args(more));
+        let next = self.b.create_block();
+        match when {
+            true => self.b.ins().brif(condition, target, &args, next, &[]),
+            false => self.b.ins().brif(condition, next, &[], target, &args),
+        };
+        let known = self.block_context;
+        self.continue_in(next);
+        self.block_context = known;
+        self.begin_region(false);
+    }
+
+    pub(super) fn br_table(&mut self, table: &BrTable<'_>) {
+        let index = self.pop();
+        let mut depths: Vec<u32> = table.targets().map_while(Result::ok).collect();
+        depths.push(table.default());
+        let mut calls = Vec::with_capacity(depths.len());
+        for depth in depths {
+            let (target, count) = self.label(depth);
+            let args = self.top(count);
+            calls.push(BlockCall::new(target, args, &mut self.b.func.dfg.value_lists));
+        }
+        if let Some(default) = calls.pop() {
+            let table = self.b.create_jump_table(JumpTableData::new(default, &calls));
+            self.b.ins().br_table(index, table);
+        }
+        self.dead = 1;
+    }
+
+    /// Begins a stretch of operators that are charged together; `check` where fuel may run out.
+    pub(super) fn begin_region(&mut self, check: bool) {
+        if !self.env.target.fuel {
+            return;
+        }
+        self.settle_charge();
+        let vm = self.vm();
+        let flags = self.flags(Region::Vm);
+        let offset = core::mem::offset_of!(Vm, fuel) as i32;
+        let fuel = self.b.ins().load(types::I64, flags, vm, offset);
+        let cost = self.b.ins().iconst(types::I64, 0);
+        self.charge = self.b.func.dfg.value_def(cost).inst().map(|inst| (inst, 0));
+        if check {
+            let out = self.b.ins().icmp(IntCC::SignedLessThan, fuel, cost);
+            let (cold, next) = (self.b.create_block(), self.b.create_block());
+            self.b.set_cold_block(cold);
+            self.b.ins().brif(out, cold, &[], next, &[]);
+            let known = self.block_context;
+            self.continue_in(cold);
+            self.builtin(Builtin::out_of_fuel, &[]);
+            self.trap(TrapKind::OutOfFuel);
+            self.continue_in(next);
+            self.block_context = known;
+        }
+        let left = self.b.ins().isub(fuel, cost);
+        self.b.ins().store(flags, left, vm, offset);
+    }
+
+    /// Charges an operator.
+    pub(super) fn charge(&mut self) {
+        if let Some((_, cost)) = &mut self.charge {
+            *cost += 1;
+        }
+    }
+
+    /// Writes the charge of the current region where it began.
+    fn settle_charge(&mut self) {
+        if let Some((inst, cost)) = self.charge.take() {
+            let imm = Imm64::new(cost);
+            self.b.func.dfg.insts[inst] = InstructionData::UnaryImm { opcode: Opcode::Iconst, imm };
+        }
+    }
+
+    /// Stops where the stack is used up.
+    pub(super) fn check_stack(&mut self) {
+        let limit = self.word(abi::STACK_LIMIT);
+        let sp = self.b.ins().get_stack_pointer(types::I64);
+        let full = self.b.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
+        self.trap_if(full, TrapKind::StackExhausted);
+    }
+
+    /// Stops when the store's signal is set.
+    pub(super) fn poll(&mut self) {
+        let signal = self.word(abi::SIGNAL);
+        let flags = self.flags(Region::Vm);
+        let set = self.b.ins().load(types::I32, flags, signal, 0);
+        let (cold, next) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(cold);
+        self.b.ins().brif(set, cold, &[], next, &[]);
+        let known = self.block_context;
+        self.continue_in(cold);
+        self.builtin(Builtin::interrupted, &[]);
+        self.b.ins().jump(next, &[]);
+        self.continue_in(next);
+        self.block_context = known;
+    }
+}

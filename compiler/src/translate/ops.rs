@@ -1,0 +1,101 @@
+//! Operators to CLIF. Those with more to it stand in files of their own; code that cannot be reached is skipped but
+//! for its block structure.
+
+use cranelift_codegen::ir::InstBuilder;
+use lithe_parser::Operator as O;
+use lithe_types::TrapKind;
+
+use super::{TranslateError, Translator};
+
+/// Whether an operator costs no fuel: it does nothing of its own.
+fn free(op: &O<'_>) -> bool {
+    matches!(
+        op,
+        O::Nop
+            | O::Drop
+            | O::Block { .. }
+            | O::Loop { .. }
+            | O::Unreachable
+            | O::Return
+            | O::Else
+            | O::End
+            | O::Catch { .. }
+            | O::CatchAll
+            | O::Delegate { .. }
+    )
+}
+
+impl Translator<'_> {
+    pub(super) fn operator(&mut self, op: &O<'_>) -> Result<(), TranslateError> {
+        if self.dead > 0 {
+            match op {
+                O::Block { .. }
+                | O::Loop { .. }
+                | O::If { .. }
+                | O::TryTable { .. }
+                | O::Try { .. } => self.dead += 1,
+                O::Else if self.dead == 1 => self.else_(),
+                O::End if self.dead == 1 => self.end(),
+                O::Catch { .. } | O::CatchAll | O::Delegate { .. } if self.dead == 1 => {
+                    self.exception(op);
+                }
+                O::End | O::Delegate { .. } => self.dead -= 1,
+                _ => {}
+            }
+            return Ok(());
+        }
+        if !free(op) {
+            self.charge();
+        }
+        match op {
+            O::Nop => {}
+            O::Unreachable => {
+                self.trap(TrapKind::Unreachable);
+                self.unreachable();
+            }
+            O::Block { blockty } => self.block(blockty),
+            O::Loop { blockty } => self.loop_(blockty),
+            O::If { blockty } => self.if_(blockty),
+            O::Else => self.else_(),
+            O::End => self.end(),
+            O::Br { relative_depth } => self.br(*relative_depth),
+            O::BrIf { relative_depth } => self.br_if(*relative_depth),
+            O::BrTable { targets } => self.br_table(targets),
+            O::Return => {
+                self.return_();
+                self.unreachable();
+            }
+            O::Drop => {
+                self.pop();
+            }
+            O::Select | O::TypedSelect { .. } => {
+                let condition = self.pop();
+                let (a, b) = self.pop2();
+                let value = self.b.ins().select(condition, a, b);
+                self.push(value);
+            }
+            O::LocalGet { local_index } => {
+                let value = self.b.use_var(self.locals[*local_index as usize]);
+                self.push(value);
+            }
+            O::LocalSet { local_index } => {
+                let value = self.pop();
+                self.b.def_var(self.locals[*local_index as usize], value);
+            }
+            O::LocalTee { local_index } => {
+                let value = self.pop();
+                self.b.def_var(self.locals[*local_index as usize], value);
+                self.push(value);
+            }
+            _ if self.numeric(op)
+                || self.access(op)
+                || self.simd(op)
+                || self.call_operator(op)
+                || self.entity(op)
+                || self.whole_memory(op)
+                || self.exception(op) => {}
+            _ => return Err(TranslateError::Unsupported(self.offset)),
+        }
+        Ok(())
+    }
+}
