@@ -2,8 +2,8 @@
 //! context of its own. Invariant: what is kept of a function is its code and tables, at their size.
 
 use cranelift_codegen::{
-    CodegenError, CompiledCode, Context, FinalizedMachExceptionHandler, FinalizedMachReloc,
-    FinalizedRelocTarget, binemit,
+    CodegenError, CompiledCode, Context, ExceptionContextLoc, FinalizedMachExceptionHandler,
+    FinalizedMachReloc, FinalizedRelocTarget, binemit,
     ir::{self, ExternalName, TrapCode},
     isa::TargetIsa,
 };
@@ -157,16 +157,22 @@ fn trap_kind(code: TrapCode) -> Result<TrapKind, Error> {
 fn handlers(code: &CompiledCode) -> Result<Box<[Handler]>, Error> {
     let mut out = Vec::new();
     for call in code.buffer.call_sites() {
+        let mut context = None;
         for handler in call.exception_handlers {
             let (tag, target) = match handler {
                 FinalizedMachExceptionHandler::Tag(tag, target) => (tag.as_u32(), *target),
                 FinalizedMachExceptionHandler::Default(target) => (artifact::NONE, *target),
-                FinalizedMachExceptionHandler::Context(_) => {
-                    return Err(internal("a handler changes the context of tags"));
+                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(at)) => {
+                    context = Some(*at);
+                    continue;
+                }
+                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::GPR(_)) => {
+                    return Err(internal("a context is not on the stack"));
                 }
             };
             let frame = call.frame_offset.ok_or_else(|| internal("a handler has no frame"))?;
-            out.push(Handler { call: call.ret_addr, tag, target, frame });
+            let context = context.ok_or_else(|| internal("a handler has no context"))?;
+            out.push(Handler { call: call.ret_addr, tag, target, frame, context });
         }
     }
     out.sort_by_key(|handler| handler.call);

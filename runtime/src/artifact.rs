@@ -92,7 +92,7 @@ pub struct Handler {
     pub target: u32,
     /// Bytes from the stack pointer to the frame pointer there.
     pub frame: u32,
-    /// Bytes from the stack pointer there to a word that holds the function's context.
+    /// Bytes from the stack pointer to the word that holds the function's context.
     pub context: u32,
 }
 

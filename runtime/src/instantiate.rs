@@ -245,7 +245,7 @@ impl Store {
         #[cfg(feature = "std")]
         if code.native().is_some() {
             let layout = crate::abi::ContextLayout::of(code.module());
-            let context = crate::native::Context::new(layout, globals)?;
+            let context = crate::native::Context::new(layout, &globals)?;
             let globals = context.globals();
             self.contexts.push(context);
             return Ok(globals);

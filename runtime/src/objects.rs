@@ -130,7 +130,18 @@ impl Store {
         // SAFETY: the state of execution lives as long as the store, which is borrowed mutably.
         let vm = unsafe { vm.as_mut() };
         let (base, view) = (vm.stack_base.cast_const(), &mut vm.heap);
+        #[cfg(feature = "std")]
+        let frames = vm.native.frames();
         let mut roots = |marker: &mut Marker<'_>| {
+            #[cfg(feature = "std")]
+            for at in frames.clone().step_by(8) {
+                // SAFETY: the frames lie on the guest's stack, a mapping whose words hold whatever was written.
+                let word = unsafe { *(at as *const u64) };
+                marker.maybe(word);
+                // References take four bytes, and two of them may stand in a word.
+                marker.maybe(word & 0xffff_ffff);
+                marker.maybe(word >> 32);
+            }
             // SAFETY: records live as long as the store and nothing else refers to them now; the stack is
             // initialized memory up to its end.
             unsafe {

@@ -9,7 +9,7 @@ use crate::{Memory, Vm, racy::Word};
 /// The place in a memory at an address, which must be aligned.
 unsafe fn place<T>(memory: *mut Memory, address: u64) -> Result<usize, TrapKind> {
     let bytes = size_of::<T>() as u64;
-    if address % bytes != 0 {
+    if !address.is_multiple_of(bytes) {
         return Err(TrapKind::UnalignedAtomic);
     }
     let end = address.checked_add(bytes).ok_or(TrapKind::MemoryOutOfBounds)?;

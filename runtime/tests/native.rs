@@ -105,7 +105,7 @@ std::arch::global_asm!(
     "mov rdi, r15",
     "mov rdx, rsp",
     "mov rax, [r15 - 24]",
-    "call [rax + 32]",
+    "call [rax + 40]",
     "lithe_test_import_back:",
     "mov rax, [rsp]",
     "leave",

@@ -1,10 +1,7 @@
 //! The context of an instance, as `abi` describes it: the words below one address that native code has at hand.
 //! Instantiation makes it. Invariant: everything that its words lead to lives as long as the store.
 
-use alloc::{
-    alloc::{alloc_zeroed, dealloc},
-    boxed::Box,
-};
+use alloc::alloc::{alloc_zeroed, dealloc};
 use core::{
     alloc::Layout,
     ptr::{self, NonNull},
@@ -40,7 +37,7 @@ impl Drop for Block {
 
 impl Context {
     /// A context with these globals, everything else is null.
-    pub fn new(layout: ContextLayout, globals: Box<[Global]>) -> Result<Context, LimitError> {
+    pub fn new(layout: ContextLayout, globals: &[Global]) -> Result<Context, LimitError> {
         let refused = || LimitError::no_memory("an instance", layout.size());
         let memory = Layout::from_size_align(layout.size(), 16).map_err(|_| refused())?;
         // SAFETY: a context is never empty.
@@ -60,8 +57,9 @@ impl Context {
     /// The globals that the instance defines.
     pub fn globals(&self) -> NonNull<[Global]> {
         // SAFETY: the place lies within the block, which is not at the address 0.
-        let first = unsafe { self.word::<Global>(self.layout.own_globals()) };
-        NonNull::slice_from_raw_parts(unsafe { NonNull::new_unchecked(first) }, self.globals)
+        let first =
+            unsafe { NonNull::new_unchecked(self.word::<Global>(self.layout.own_globals())) };
+        NonNull::slice_from_raw_parts(first, self.globals)
     }
 
     /// The word at an offset that the layout gives.

@@ -3,6 +3,7 @@
 //! `State::entry` leads to the innermost activation of the store, whose record lives until its [`super::call`]
 //! returns.
 
+use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -107,6 +108,15 @@ impl State {
     pub(super) unsafe fn trap(&mut self, kind: TrapKind) {
         // SAFETY: as the caller promises.
         unsafe { self.stop(Cause::Trap(kind)) };
+    }
+
+    /// What is in use of the guest's stack: the frames of all activations, while none of them runs.
+    pub(crate) fn frames(&self) -> Range<usize> {
+        // SAFETY: the innermost activation's record lives.
+        match (unsafe { self.entry.as_ref() }, &self.stack) {
+            (Some(entry), Some(stack)) => entry.exit_sp..stack.top(),
+            _ => 0..0,
+        }
     }
 
     /// The lowest address that code which checks for itself may let the stack pointer have.

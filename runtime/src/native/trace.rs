@@ -58,7 +58,7 @@ impl Iterator for Walk {
         let inside = self.low <= self.fp && self.fp.checked_add(16)? <= self.top;
         self.pc = 0;
         self.returns = true;
-        if inside && self.fp % 8 == 0 {
+        if inside && self.fp.is_multiple_of(8) {
             // SAFETY: both words lie in the activation's part of the guest's stack, which is readable.
             let [fp, pc] = unsafe { *(self.fp as *const [usize; 2]) };
             self.low = self.fp + 16;

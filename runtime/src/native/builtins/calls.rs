@@ -1,14 +1,14 @@
 //! Stopping, throwing, calling functions without native code, and comparing their types. SAFETY of all functions: see
 //! the module above.
 
-use core::{ptr::NonNull, sync::atomic::Ordering};
+use core::{ptr::NonNull, slice, sync::atomic::Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lithe_types::TrapKind;
 
 use super::Context;
 use crate::{
-    Func, Vm,
+    Func, Tag, Vm,
     native::{
         call::{Cause, HostStatus},
         unwind,
@@ -28,6 +28,38 @@ pub(super) unsafe extern "C" fn throw(context: Context, exception: u32) {
         match exception {
             0 => context.trap(TrapKind::NullReference),
             _ => unwind::throw(context.vm(), exception, Cause::Thrown(exception)),
+        }
+    }
+}
+
+/// Makes an exception, after making room for it when it has to.
+unsafe fn exception(vm: *mut Vm, tag: NonNull<Tag>, payload: &[u64]) -> Result<u64, Cause> {
+    // SAFETY: see the module above. The payload lies on the guest's stack, where the collector finds it.
+    unsafe {
+        if let Some(exception) = (*vm).new_exception(tag, payload) {
+            return Ok(exception);
+        }
+        let (store, room, top) = ((*vm).native.store, (*vm).room, (*vm).sp);
+        // What the collector frees may be values of the host, whose ends are the host's own code.
+        let made = catch_unwind(AssertUnwindSafe(|| (*store).make_room(room, top)));
+        made.map_err(Cause::Panicked)?.map_err(|error| Cause::Trap(error.into()))?;
+        let exception = (*vm).new_exception(tag, payload);
+        exception.ok_or(Cause::Trap(TrapKind::HeapExhausted))
+    }
+}
+
+pub(super) unsafe extern "C" fn throw_new(context: Context, tag: u32, payload: u64) {
+    // SAFETY: see the module above. The slots hold a payload of the tag.
+    unsafe {
+        let vm = context.vm();
+        let Some(tag) = NonNull::new(*(*context.instance()).tags.add(tag as usize)) else {
+            return context.trap(TrapKind::NullReference);
+        };
+        let count = tag.as_ref().signature.param_slots() as usize;
+        let payload = slice::from_raw_parts(payload as usize as *const u64, count);
+        match exception(vm, tag, payload) {
+            Ok(exception) => unwind::throw(vm, exception, Cause::Thrown(exception)),
+            Err(cause) => (*vm).native.stop(cause),
         }
     }
 }

@@ -7,6 +7,15 @@ use crate::{bulk, native::call::Cause, waits};
 
 const OUT: TrapKind = TrapKind::MemoryOutOfBounds;
 
+pub(super) unsafe extern "C" fn memory_len(context: Context, memory: u32) -> u64 {
+    // SAFETY: see the module above.
+    unsafe {
+        let memory = context.memory(memory);
+        (&mut *memory).refresh();
+        (*memory).len as u64
+    }
+}
+
 pub(super) unsafe extern "C" fn memory_grow(context: Context, memory: u32, delta: u64) -> u64 {
     // SAFETY: see the module above.
     unsafe { bulk::memory_grow(context.vm(), context.memory(memory), delta).unwrap_or(u64::MAX) }
