@@ -215,4 +215,7 @@ pub struct Vm {
     pub refused_grows: u32,
     /// The exception that a stopped engine is throwing, as a slot.
     pub exception: u64,
+    /// Activations of native code.
+    #[cfg(feature = "std")]
+    pub native: crate::native::State,
 }
