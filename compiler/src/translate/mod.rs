@@ -9,6 +9,7 @@
 //! memory    linear memories                 stubs    code that is no body: entries and exits
 //! ```
 
+mod atomic;
 mod calls;
 mod context;
 mod control;
@@ -20,6 +21,8 @@ mod ops;
 mod simd;
 mod stubs;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
