@@ -10,6 +10,7 @@
 //! stubs    code that is no body: entries and exits
 //! ```
 
+mod atomic;
 mod calls;
 mod context;
 mod control;
@@ -22,6 +23,8 @@ mod ops;
 mod simd;
 mod stubs;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
