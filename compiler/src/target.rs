@@ -82,7 +82,8 @@ fn make(target: Target, regalloc: Regalloc) -> Result<Arc<dyn TargetIsa>, String
     for (name, value) in [
         ("opt_level", "speed"),
         ("regalloc_algorithm", regalloc),
-        ("is_pic", "true"),
+        // Names of the text are near each other; others, which a global offset table would hold, do not exist.
+        ("is_pic", "false"),
         ("enable_pinned_reg", on(target.arch != Arch::Riscv64)),
         ("preserve_frame_pointers", "true"),
         ("enable_probestack", on(target.traps == Traps::Signals)),
@@ -90,7 +91,6 @@ fn make(target: Target, regalloc: Regalloc) -> Result<Arc<dyn TargetIsa>, String
         ("probestack_size_log2", PROBE_LOG2),
         ("unwind_info", "false"),
         ("enable_verifier", on(cfg!(debug_assertions))),
-        ("enable_nan_canonicalization", on(target.deterministic)),
         ("enable_multi_ret_implicit_sret", "true"),
     ] {
         flags.set(name, value).map_err(setting)?;
@@ -146,7 +146,14 @@ mod tests {
         for arch in [Arch::X86_64, Arch::Aarch64, Arch::Riscv64] {
             for traps in [Traps::Checks, Traps::Signals] {
                 let all = cpu::features(arch).iter().map(|feature| feature.bit).sum();
-                let target = Target { arch, cpu: all, traps, fuel: false, deterministic: true };
+                let target = Target {
+                    arch,
+                    cpu: all,
+                    traps,
+                    fuel: false,
+                    deterministic: true,
+                    below_memory: false,
+                };
                 isa(target, Regalloc::SinglePass).unwrap();
             }
         }
