@@ -28,8 +28,6 @@ pub(super) enum Region {
     Objects,
     /// The state of execution.
     Vm,
-    /// Slots on the stack.
-    Slots,
 }
 
 impl Region {
@@ -40,8 +38,7 @@ impl Region {
             Region::Elements => 2,
             Region::Records => 3,
             Region::Vm => 4,
-            Region::Slots => 5,
-            Region::Objects => 6,
+            Region::Objects => 5,
             Region::OwnGlobal(global) => 16 + global,
         }
     }

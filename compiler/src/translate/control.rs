@@ -2,15 +2,15 @@
 //! CLIF whose parameters are the values that branches carry.
 
 use cranelift_codegen::ir::{
-    Block, BlockArg, BlockCall, InstBuilder, InstructionData, JumpTableData, Opcode, Value,
-    condcodes::IntCC, immediates::Imm64, types,
+    Block, BlockArg, BlockCall, InstBuilder, InstructionData, JumpTableData, Opcode, TrapCode,
+    Value, condcodes::IntCC, immediates::Imm64, types,
 };
 use lithe_parser::{BlockType, BrTable, val_type};
-use lithe_runtime::{Vm, abi, abi::Builtin};
+use lithe_runtime::{Vm, abi};
 use lithe_types::{TrapKind, ValType};
 
 use super::{Translator, context::Region, exceptions::Try};
-use crate::env::Convention;
+use crate::env::{Convention, Rare};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -356,8 +356,8 @@ impl<'a> Translator<'a> {
             self.b.ins().brif(out, cold, &[], next, &[]);
             let known = self.block_context;
             self.continue_in(cold);
-            self.builtin(Builtin::out_of_fuel, &[]);
-            self.trap(TrapKind::OutOfFuel);
+            self.rare(Rare::OutOfFuel, &[]);
+            self.b.ins().trap(TrapCode::unwrap_user(TrapKind::OutOfFuel as u8));
             self.continue_in(next);
             self.block_context = known;
         }
@@ -398,7 +398,7 @@ impl<'a> Translator<'a> {
         self.b.ins().brif(set, cold, &[], next, &[]);
         let known = self.block_context;
         self.continue_in(cold);
-        self.builtin(Builtin::interrupted, &[]);
+        self.rare(Rare::Interrupted, &[]);
         self.b.ins().jump(next, &[]);
         self.continue_in(next);
         self.block_context = known;

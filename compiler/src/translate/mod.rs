@@ -39,7 +39,7 @@ use lithe_runtime::abi::Builtin;
 use lithe_types::{FuncType, TrapKind, ValType};
 use lithe_validator::{Scratch, Sink};
 
-use crate::env::{Convention, Env, Function};
+use crate::env::{Convention, Env, Function, Rare};
 
 use context::Region;
 use control::Frame;
@@ -203,8 +203,7 @@ impl<'a> Translator<'a> {
     /// Traps. The block ends.
     fn trap(&mut self, kind: TrapKind) {
         if self.env.checks() {
-            let number = self.b.ins().iconst(ir::types::I32, i64::from(kind as u8));
-            self.builtin(Builtin::trap, &[number]);
+            self.rare(Rare::Trap(kind), &[]);
         }
         self.b.ins().trap(TrapCode::unwrap_user(kind as u8));
     }
@@ -222,6 +221,9 @@ impl<'a> Translator<'a> {
                     self.read_entry_context();
                 }
             }
+        }
+        if self.env.facts[self.func as usize].tries {
+            self.keep_context();
         }
         for (value, ty) in params.into_iter().zip(&self.ty.params) {
             let variable = self.b.declare_var(self.env.value_type(*ty));
