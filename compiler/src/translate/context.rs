@@ -30,6 +30,16 @@ pub(super) enum Region {
     Vm,
     /// Slots on the stack.
     Slots,
+    /// Type ids of objects.
+    Headers,
+    /// Lengths of arrays.
+    Lengths,
+    /// Some of the fields and elements of objects: those of one bucket.
+    Fields(u8),
+    /// The end of what is allocated of the free run.
+    Cursor,
+    /// The bitmap of object starts.
+    Starts,
 }
 
 impl Region {
@@ -42,7 +52,12 @@ impl Region {
             Region::Vm => 4,
             Region::Slots => 5,
             Region::Objects => 6,
-            Region::OwnGlobal(global) => 16 + global,
+            Region::Headers => 7,
+            Region::Lengths => 8,
+            Region::Cursor => 9,
+            Region::Starts => 10,
+            Region::Fields(bucket) => 16 + u32::from(bucket),
+            Region::OwnGlobal(global) => 512 + global,
         }
     }
 }
