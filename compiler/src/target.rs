@@ -82,7 +82,8 @@ fn make(target: Target, regalloc: Regalloc) -> Result<Arc<dyn TargetIsa>, String
     for (name, value) in [
         ("opt_level", "speed"),
         ("regalloc_algorithm", regalloc),
-        ("is_pic", "true"),
+        // Addresses of the text are relative nevertheless, without a table of addresses in between.
+        ("is_pic", "false"),
         ("enable_pinned_reg", on(target.arch != Arch::Riscv64)),
         ("preserve_frame_pointers", "true"),
         ("enable_probestack", on(target.traps == Traps::Signals)),
@@ -146,7 +147,14 @@ mod tests {
         for arch in [Arch::X86_64, Arch::Aarch64, Arch::Riscv64] {
             for traps in [Traps::Checks, Traps::Signals] {
                 let all = cpu::features(arch).iter().map(|feature| feature.bit).sum();
-                let target = Target { arch, cpu: all, traps, fuel: false, deterministic: true };
+                let target = Target {
+                    arch,
+                    cpu: all,
+                    traps,
+                    fuel: false,
+                    deterministic: true,
+                    below_memory: false,
+                };
                 isa(target, Regalloc::SinglePass).unwrap();
             }
         }
