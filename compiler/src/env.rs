@@ -81,6 +81,8 @@ pub struct Env<'a> {
 pub struct Facts {
     /// Whether it calls anything, the runtime included.
     pub calls: bool,
+    /// Whether it has try blocks.
+    pub tries: bool,
     /// For each loop, in order: whether it calls anything.
     pub loops: Vec<bool>,
 }
@@ -294,10 +296,11 @@ impl<'a> Env<'a> {
                     open.push(Some(facts.loops.len()));
                     facts.loops.push(false);
                 }
-                Operator::Block { .. }
-                | Operator::If { .. }
-                | Operator::TryTable { .. }
-                | Operator::Try { .. } => open.push(None),
+                Operator::Block { .. } | Operator::If { .. } => open.push(None),
+                Operator::TryTable { .. } | Operator::Try { .. } => {
+                    facts.tries = true;
+                    open.push(None);
+                }
                 Operator::End | Operator::Delegate { .. } => {
                     open.pop();
                 }
@@ -305,7 +308,8 @@ impl<'a> Env<'a> {
                 | Operator::CallIndirect { .. }
                 | Operator::CallRef { .. }
                 | Operator::Throw { .. }
-                | Operator::ThrowRef => calls = true,
+                | Operator::ThrowRef
+                | Operator::Rethrow { .. } => calls = true,
                 Operator::ReturnCall { function_index } => {
                     calls = true;
                     self.foreign_returns |= function_index < self.module.imported_funcs;

@@ -2,13 +2,16 @@
 //! context of its own. Invariant: what is kept of a function is its code and tables, at their size.
 
 use cranelift_codegen::{
-    CodegenError, CompiledCode, Context, FinalizedMachExceptionHandler, FinalizedMachReloc,
-    FinalizedRelocTarget, binemit,
+    CodegenError, CompiledCode, Context, ExceptionContextLoc, FinalizedMachExceptionHandler,
+    FinalizedMachReloc, FinalizedRelocTarget, binemit,
     ir::{self, ExternalName, TrapCode},
     isa::TargetIsa,
 };
 use cranelift_control::ControlPlane;
-use lithe_runtime::artifact::{self, Handler, Site, write_site};
+use lithe_runtime::{
+    abi::FRAME_BYTES,
+    artifact::{self, Handler, Site, write_site},
+};
 use lithe_types::TrapKind;
 
 use crate::{
@@ -37,6 +40,11 @@ pub(crate) fn compile(context: &mut Context, isa: &dyn TargetIsa) -> Result<Comp
         return Err(refused(error.inner));
     }
     let code = context.compiled_code().ok_or_else(|| internal("it made no code"))?;
+    let frame = code.buffer.frame_layout().map_or(u32::MAX, |frame| frame.frame_to_fp_offset);
+    if frame > FRAME_BYTES {
+        let message = format!("its frame of {frame} bytes is larger than {FRAME_BYTES} bytes");
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
     Ok(Compiled {
         code: code.code_buffer().into(),
         align: code.buffer.alignment,
@@ -157,16 +165,22 @@ fn trap_kind(code: TrapCode) -> Result<TrapKind, Error> {
 fn handlers(code: &CompiledCode) -> Result<Box<[Handler]>, Error> {
     let mut out = Vec::new();
     for call in code.buffer.call_sites() {
+        let mut context = None;
         for handler in call.exception_handlers {
             let (tag, target) = match handler {
                 FinalizedMachExceptionHandler::Tag(tag, target) => (tag.as_u32(), *target),
                 FinalizedMachExceptionHandler::Default(target) => (artifact::NONE, *target),
-                FinalizedMachExceptionHandler::Context(_) => {
-                    return Err(internal("a handler changes the context of tags"));
+                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(at)) => {
+                    context = Some(*at);
+                    continue;
+                }
+                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::GPR(_)) => {
+                    return Err(internal("a context is not on the stack"));
                 }
             };
             let frame = call.frame_offset.ok_or_else(|| internal("a handler has no frame"))?;
-            out.push(Handler { call: call.ret_addr, tag, target, frame });
+            let context = context.ok_or_else(|| internal("a handler has no context"))?;
+            out.push(Handler { call: call.ret_addr, tag, target, frame, context });
         }
     }
     out.sort_by_key(|handler| handler.call);

@@ -82,7 +82,7 @@ fn make(target: Target, regalloc: Regalloc) -> Result<Arc<dyn TargetIsa>, String
     for (name, value) in [
         ("opt_level", "speed"),
         ("regalloc_algorithm", regalloc),
-        // Addresses of the text are relative nevertheless, without a table of addresses in between.
+        // Names of the text are near each other; others, which a global offset table would hold, do not exist.
         ("is_pic", "false"),
         ("enable_pinned_reg", on(target.arch != Arch::Riscv64)),
         ("preserve_frame_pointers", "true"),
@@ -91,7 +91,6 @@ fn make(target: Target, regalloc: Regalloc) -> Result<Arc<dyn TargetIsa>, String
         ("probestack_size_log2", PROBE_LOG2),
         ("unwind_info", "false"),
         ("enable_verifier", on(cfg!(debug_assertions))),
-        ("enable_nan_canonicalization", on(target.deterministic)),
         ("enable_multi_ret_implicit_sret", "true"),
     ] {
         flags.set(name, value).map_err(setting)?;

@@ -310,6 +310,7 @@ fn handlers_belong_to_their_calls() {
         };
         let exception = [BlockArg::TryCallExn(0)];
         let items = [
+            ExceptionTableItem::Context(m.argument),
             ExceptionTableItem::Tag(
                 ExceptionTag::with_number(7).unwrap(),
                 block(tagged, &exception),
@@ -340,6 +341,7 @@ fn handlers_belong_to_their_calls() {
             for handler in handlers {
                 assert!((start..end).contains(&handler.target), "{arch:?}");
                 assert!(handler.frame > 0 && handler.frame % 8 == 0);
+                assert!(handler.context < handler.frame && handler.context % 8 == 0);
             }
         }
         assert_eq!(artifact.handlers(0).count(), 0);
@@ -377,7 +379,7 @@ fn a_bug_of_the_code_generator_is_an_error() {
 fn large_frames_touch_the_stack_on_the_way() {
     let large = |m: &mut Maker<'_>| {
         let kind = ir::StackSlotKind::ExplicitSlot;
-        let slot = m.b.create_sized_stack_slot(ir::StackSlotData::new(kind, 1 << 20, 4));
+        let slot = m.b.create_sized_stack_slot(ir::StackSlotData::new(kind, 1 << 19, 4));
         let address = m.b.ins().stack_addr(I64, slot, 0);
         let value = m.call(0, address);
         m.result(value);

@@ -24,6 +24,8 @@ pub(super) enum Region {
     Elements,
     /// Sizes and bases in records of tables and memories.
     Records,
+    /// Objects of the heap.
+    Objects,
     /// The state of execution.
     Vm,
     /// Slots on the stack.
@@ -39,6 +41,7 @@ impl Region {
             Region::Records => 3,
             Region::Vm => 4,
             Region::Slots => 5,
+            Region::Objects => 6,
             Region::OwnGlobal(global) => 16 + global,
         }
     }

@@ -6,16 +6,25 @@
 //! control   blocks, labels, branches        numeric  scalar arithmetic and conversions
 //! calls     functions                       simd     vectors
 //! tables    tables and references           atomic   atomic accesses
-//! memory    linear memories                 stubs    code that is no body: entries and exits
+//! memory    linear memories                 exceptions
+//! stubs    code that is no body: entries and exits
 //! ```
 
+mod atomic;
 mod calls;
 mod context;
 mod control;
+mod exceptions;
+mod lanes;
 mod memory;
+mod nan;
+mod numeric;
 mod ops;
+mod simd;
 mod stubs;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -207,10 +216,12 @@ impl<'a> Translator<'a> {
         match self.env.convention {
             Convention::Argument => self.entry_context = Some(params.remove(0)),
             Convention::Pinned => self.read_entry_context(),
-            Convention::PinnedPerBlock if !self.env.facts[self.func as usize].calls => {
-                self.read_entry_context();
+            Convention::PinnedPerBlock => {
+                let facts = &self.env.facts[self.func as usize];
+                if facts.tries || !facts.calls {
+                    self.read_entry_context();
+                }
             }
-            Convention::PinnedPerBlock => {}
         }
         for (value, ty) in params.into_iter().zip(&self.ty.params) {
             let variable = self.b.declare_var(self.env.value_type(*ty));

@@ -80,7 +80,12 @@ fn entry(b: &mut FunctionBuilder<'_>) -> Block {
 }
 
 /// Writes values as slots: whole ones, with zeros above.
-fn store_all(b: &mut FunctionBuilder<'_>, tys: &[ValType], values: &[Value], slots: Value) {
+pub(super) fn store_all(
+    b: &mut FunctionBuilder<'_>,
+    tys: &[ValType],
+    values: &[Value],
+    slots: Value,
+) {
     let mut at = 0;
     for (ty, value) in tys.iter().zip(values) {
         let value = match b.func.dfg.value_type(*value) {
