@@ -1,29 +1,12 @@
 #!/bin/sh
 # Builds SQLite, Lua, zstd and the file exerciser for WASI (guests/out/NAME.wasm) and for this machine
 # (guests/out/native/NAME), from the same sources with the same switches; compare.sh runs both and compares.
-# Needs Debian's clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 and gcc. The C sources come out of the crates
-# named below; nothing of them is committed. files/files.wasm is committed and rebuilt here.
+# Needs Debian's clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 and gcc. The C sources come out of crates
+# (sources.sh); nothing of them is committed. files/files.wasm is committed and rebuilt here.
 set -eu
 cd "$(dirname "$0")"
-mkdir -p out/native out/sources
-
-if [ ! -d out/sources/vendor ]; then
-    cat > out/sources/Cargo.toml <<'X'
-[package]
-name = "sources"
-version = "0.0.0"
-edition = "2024"
-[lib]
-path = "lib.rs"
-[dependencies]
-libsqlite3-sys = "=0.39.1"
-lua-src = "=551.1.0"
-zstd-sys = "=2.1.2"
-[workspace]
-X
-    : > out/sources/lib.rs
-    (cd out/sources && cargo vendor --quiet vendor > /dev/null)
-fi
+mkdir -p out/native
+./sources.sh
 sqlite=out/sources/vendor/libsqlite3-sys/sqlite3
 lua=out/sources/vendor/lua-src/lua-5.4.9
 zstd=out/sources/vendor/zstd-sys/zstd/lib

@@ -2,8 +2,10 @@
 # Runs real programs in Lithe and natively and compares: standard output, standard error, exit code, and every file
 # they leave behind.
 #
-#     guests/compare.sh LITHE_BINARY          KEEP=1 keeps the two folders of a program that differs
+#     guests/compare.sh LITHE_BINARY
 #
+# KEEP=1 keeps the two folders of a program that differs. ENGINE=native (or another) chooses the engine, and FLAGS are
+# further flags of `lithe run`, such as FLAGS='--traps checks'.
 # Prints `ok` or `DIFFERENT` for each program and ends with `N passed, N failed`; exit code 1 if any failed. What is
 # missing in guests/out is built (build.sh) or fetched (esbuild, from npm) first.
 set -u
@@ -43,7 +45,8 @@ compare() {
             if [ $side = native ]; then
                 env -i "$native" "$@"
             else
-                "$lithe" run --dir "$grant" "$wasm" "$@"
+                # shellcheck disable=SC2086 # FLAGS are words.
+                "$lithe" run ${ENGINE:+--engine "$ENGINE"} ${FLAGS:-} --dir "$grant" "$wasm" "$@"
             fi < "$stdin" > ../stdout 2> ../stderr
             echo "exit code $?" > ../exit
         )

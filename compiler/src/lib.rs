@@ -9,5 +9,17 @@
 //! is made in the same way.
 #![forbid(unsafe_code)]
 
+mod compile;
+mod driver;
 mod env;
+mod error;
+mod function;
+mod link;
+mod reloc;
+mod target;
 mod translate;
+
+pub use compile::{Options, compile};
+pub use driver::Progress;
+pub use error::{Error, ErrorKind};
+pub use target::{Regalloc, parse_machine};

@@ -1,16 +1,38 @@
 //! Frames with names and source positions. Resolved when somebody looks, never on the path of a call.
 
 use std::fmt;
+use std::sync::Arc;
 
 use addr2line::gimli;
 use lithe_runtime::Code;
 
-/// A frame as the interpreter gives it.
-pub(crate) struct RawFrame(pub(crate) lithe_interp::Frame);
+/// A frame as an engine gives it.
+pub(crate) enum RawFrame {
+    /// By the interpreter.
+    Interpreted(lithe_interp::Frame),
+    /// Of native code.
+    Native(lithe_runtime::native::Frame),
+}
+
+impl RawFrame {
+    fn code(&self) -> &Arc<Code> {
+        match self {
+            RawFrame::Interpreted(frame) => &frame.code,
+            RawFrame::Native(frame) => &frame.code,
+        }
+    }
+
+    fn func(&self) -> u32 {
+        match self {
+            RawFrame::Interpreted(frame) => frame.func,
+            RawFrame::Native(frame) => frame.func,
+        }
+    }
+}
 
 impl fmt::Debug for RawFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "function {}", self.0.func)
+        write!(f, "function {}", self.func())
     }
 }
 
@@ -63,27 +85,36 @@ pub(crate) fn module_name(code: &Code) -> Option<String> {
 
 /// Names and positions of frames. Each module's sections are read once.
 pub(crate) fn resolve(frames: &[RawFrame]) -> Vec<Frame> {
-    let offsets = lithe_interp::offsets(frames.iter().map(|frame| &frame.0));
+    let interpreted = frames.iter().filter_map(|frame| match frame {
+        RawFrame::Interpreted(frame) => Some(frame),
+        RawFrame::Native(_) => None,
+    });
+    let mut interpreted = lithe_interp::offsets(interpreted).into_iter();
+    let offset = |frame: &RawFrame| match frame {
+        RawFrame::Interpreted(_) => interpreted.next().unwrap_or_default(),
+        RawFrame::Native(frame) => frame.offset,
+    };
+    let offsets: Vec<u32> = frames.iter().map(offset).collect();
     let mut resolved: Vec<Option<Frame>> = frames.iter().map(|_| None).collect();
     for first in 0..frames.len() {
         if resolved[first].is_some() {
             continue;
         }
-        let code = &frames[first].0.code;
+        let code = frames[first].code();
         let names = code.module().names();
         let module = module_name(code);
         let dwarf = dwarf(code);
         let context = dwarf.and_then(|dwarf| addr2line::Context::from_dwarf(dwarf).ok());
         for ((frame, offset), slot) in frames.iter().zip(&offsets).zip(&mut resolved) {
-            if !std::sync::Arc::ptr_eq(&frame.0.code, code) {
+            if !Arc::ptr_eq(frame.code(), code) {
                 continue;
             }
             let address = offset.saturating_sub(code.module().code_start);
             let locations = context.as_ref().map(|context| locations(context, address));
             *slot = Some(Frame {
                 module: module.clone(),
-                func: frame.0.func,
-                name: names.funcs.get(&frame.0.func).map(|name| demangle(name)),
+                func: frame.func(),
+                name: names.funcs.get(&frame.func()).map(|name| demangle(name)),
                 offset: *offset,
                 locations: locations.unwrap_or_default(),
             });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lithe_runtime::{CodeConfig, Registry};
+use lithe_runtime::{CodeConfig, Registry, abi::Traps};
 use lithe_types::Features;
 
 /// How an engine behaves. Every option has a default that is right for most programs.
@@ -12,6 +12,18 @@ pub struct Config {
     fuel: bool,
     deterministic: bool,
     dispatch: Dispatch,
+    strategy: Strategy,
+    traps: Traps,
+}
+
+/// What runs the functions of guests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Strategy {
+    /// The interpreter: modules start at once.
+    #[default]
+    Interpreter,
+    /// Native code, made when a module is loaded.
+    Native,
 }
 
 /// The dispatch back end of the interpreter. They differ in speed only.
@@ -33,6 +45,8 @@ impl Default for Config {
             fuel: false,
             deterministic: false,
             dispatch: Dispatch::Auto,
+            strategy: Strategy::Interpreter,
+            traps: Traps::Checks,
         }
     }
 }
@@ -65,6 +79,18 @@ impl Config {
     /// The dispatch back end. Default: the fastest that this build has.
     pub fn dispatch(mut self, dispatch: Dispatch) -> Config {
         self.dispatch = dispatch;
+        self
+    }
+
+    /// What runs the functions of guests. Default: the interpreter.
+    pub fn strategy(mut self, strategy: Strategy) -> Config {
+        self.strategy = strategy;
+        self
+    }
+
+    /// How native code notices what it must not do. Default: by checks.
+    pub fn traps(mut self, traps: Traps) -> Config {
+        self.traps = traps;
         self
     }
 }
@@ -118,6 +144,16 @@ impl Engine {
     /// The proposals that modules of this engine may use.
     pub fn features(&self) -> Features {
         self.0.config.features
+    }
+
+    /// What runs the functions of guests.
+    pub fn strategy(&self) -> Strategy {
+        self.0.config.strategy
+    }
+
+    /// How native code notices what it must not do.
+    pub fn traps(&self) -> Traps {
+        self.0.config.traps
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {

@@ -287,6 +287,17 @@ impl From<lithe_runtime::HeapError> for Error {
     }
 }
 
+#[cfg(feature = "native")]
+impl From<lithe_compiler::Error> for Error {
+    fn from(error: lithe_compiler::Error) -> Error {
+        let kind = match error.kind() {
+            lithe_compiler::ErrorKind::Unsupported => ErrorKind::Invalid,
+            _ => ErrorKind::Limit,
+        };
+        Error::new(kind, error.to_string())
+    }
+}
+
 impl From<lithe_interp::Error> for Error {
     fn from(error: lithe_interp::Error) -> Error {
         let kind = match &error {

@@ -1,8 +1,9 @@
-//! Functions and how they are called. Every call of a guest goes through `invoke`, which runs the
-//! interpreter and serves its host calls in a loop, so guest frames never stand on the native stack.
+//! Functions and how they are called. Every call of a guest goes through `invoke`: it runs native code where there is
+//! some, else the interpreter, whose host calls it serves in a loop. Guest frames never stand on the host's stack.
 
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,7 +14,7 @@ use lithe_types::{FuncType, TrapKind, ValType};
 use crate::{
     AsContext, AsContextMut, Caller, Error, ExnRef, IntoFunc, Result, Val, WasmParams, WasmResults,
     backtrace::RawFrame,
-    check,
+    check, native,
     raw::{self, Handle},
     refs::Ref,
     store::{HostFunc, StoreInner},
@@ -190,6 +191,9 @@ pub(crate) fn invoke<T>(
         let host = store.hosts[record.index as usize].clone();
         return host(Caller { store, instance: None }, slots);
     }
+    if !record.native.is_null() {
+        return native::call(store, func.pointer(store.id)?, slots);
+    }
     let results = usize::from(record.result_slots);
     let started = raw::start(store.id, &mut store.rt, &mut store.interp, func, slots)?;
     let mut activation = match started {
@@ -250,7 +254,7 @@ fn failure(outcome: Outcome) -> Error {
 }
 
 /// The error of an exception that no frame catches.
-fn exception<T>(store: &StoreInner<T>, slot: u64) -> Error {
+pub(crate) fn exception<T>(store: &StoreInner<T>, slot: u64) -> Error {
     match Ref::from_slot(store.id, &store.rt, slot) {
         Some(exception) => Error::exception_of(ExnRef(exception)),
         None => Error::usage("the interpreter threw no exception"),
@@ -272,22 +276,19 @@ fn abandon<T>(store: &mut StoreInner<T>, mut activation: Activation, mut error: 
     error.describe(store);
     error.pass(|| {
         let frames = store.interp.trace(&store.rt, &activation);
-        frames.into_iter().map(RawFrame).collect()
+        frames.into_iter().map(RawFrame::Interpreted).collect()
     });
     activation.leave(&mut store.rt);
     error
 }
 
-/// Serves a host call. A panic of the host function unwinds on, after the guest's frames are gone.
+/// Serves a host call of the interpreter. A panic of the host function unwinds on, after the guest's frames are gone.
 fn host_call<T>(
     store: &mut StoreInner<T>,
     call: HostCall,
     activation: &mut Activation,
 ) -> Result<()> {
     const INLINE: usize = 16;
-    let func = Handle::new(store.id, call.func);
-    let host = store.hosts[func.get(store.id, &store.rt)?.index as usize].clone();
-    let instance = Some(Handle::new(store.id, call.caller));
     let guest = raw::host_slots(activation, &mut store.rt);
     let (mut inline, mut heap) = ([0; INLINE], Vec::new());
     let slots = match inline.get_mut(..guest.len()) {
@@ -298,20 +299,8 @@ fn host_call<T>(
         }
     };
     slots.copy_from_slice(guest);
-    let scope = store.rt.enter_scope();
-    let caller = Caller { store: &mut *store, instance };
-    let result = catch_unwind(AssertUnwindSafe(|| host(caller, slots)));
-    let result = result.map(|result| result.map_err(|error| (error.slot(store), error)));
-    store.rt.leave_scope(scope);
-    match result {
-        Ok(Ok(())) => {}
-        // An exception outlives the scope that it was made in.
-        Ok(Err((slot, mut error))) => {
-            if let Some(exception) = slot.and_then(|s| Ref::from_slot(store.id, &store.rt, s)) {
-                error.replace(ExnRef(exception));
-            }
-            return Err(error);
-        }
+    match serve(store, call.func, call.caller, slots) {
+        Ok(result) => result?,
         Err(panic) => {
             activation.leave(&mut store.rt);
             resume_unwind(panic);
@@ -319,4 +308,32 @@ fn host_call<T>(
     }
     raw::host_slots(activation, &mut store.rt).copy_from_slice(slots);
     Ok(())
+}
+
+/// Runs a host function for a guest, in a scope of its own, with its arguments as slots; the results replace them.
+/// Fails when it panics.
+pub(crate) fn serve<T>(
+    store: &mut StoreInner<T>,
+    func: NonNull<rt::Func>,
+    caller: NonNull<rt::Instance>,
+    slots: &mut [u64],
+) -> std::thread::Result<Result<()>> {
+    let func = match Handle::new(store.id, func).get(store.id, &store.rt) {
+        Ok(func) => func,
+        Err(error) => return Ok(Err(error)),
+    };
+    let host = store.hosts[func.index as usize].clone();
+    let instance = Some(Handle::new(store.id, caller));
+    let scope = store.rt.enter_scope();
+    let caller = Caller { store: &mut *store, instance };
+    let result = catch_unwind(AssertUnwindSafe(|| host(caller, slots)));
+    let result = result.map(|result| result.map_err(|error| (error.slot(store), error)));
+    store.rt.leave_scope(scope);
+    // An exception outlives the scope that it was made in.
+    Ok(result?.map_err(|(slot, mut error)| {
+        if let Some(exception) = slot.and_then(|s| Ref::from_slot(store.id, &store.rt, s)) {
+            error.replace(ExnRef(exception));
+        }
+        error
+    }))
 }

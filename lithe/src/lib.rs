@@ -95,6 +95,7 @@ mod func;
 mod instance;
 mod linker;
 mod module;
+mod native;
 mod raw;
 mod refs;
 mod shared;
@@ -103,14 +104,14 @@ mod typed;
 mod value;
 
 pub use backtrace::{Frame, Location};
-pub use engine::{Config, Dispatch, Engine};
+pub use engine::{Config, Dispatch, Engine, Strategy};
 pub use entities::{Extern, Global, Memory, Table};
 pub use error::{Error, ErrorKind, MissingImport, Result, Trap};
 pub use exception::{Exception, ExnRef, Tag};
 pub use func::{Func, TypedFunc};
 pub use instance::Instance;
 pub use linker::Linker;
-pub use lithe_runtime::{HeapStats, StoreLimits};
+pub use lithe_runtime::{HeapStats, StoreLimits, abi::Traps};
 pub use lithe_types::{
     ExternType, Features, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType,
     TrapKind, ValType,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lithe_runtime::Code;
 use lithe_types::{ExternType, Features, FuncType};
 
-use crate::{Engine, Error, ErrorKind, Result};
+use crate::{Engine, Error, ErrorKind, Result, Strategy, native};
 
 /// A validated module. Cheap to clone.
 #[derive(Clone)]
@@ -62,9 +62,13 @@ impl Module {
         let features = engine.features().intersection(Engine::SUPPORTED);
         let valid = lithe_validator::validate(module, features)?;
         let registry = engine.registry().clone();
-        let code = lithe_interp::new_code(valid, registry, engine.code_config(), name).ok_or_else(
-            || Error::new(ErrorKind::Limit, "the engine's limit of types is reached"),
-        )?;
+        let mut code = lithe_interp::new_code(valid, registry, engine.code_config(), name)
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Limit, "the engine's limit of types is reached")
+            })?;
+        if engine.strategy() == Strategy::Native {
+            native::compile(&mut code, engine)?;
+        }
         Ok(Module { code: Arc::new(code), engine: engine.clone() })
     }
 

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lithe_interp::{Activation, Interpreter, Outcome};
 use lithe_runtime as rt;
+use lithe_runtime::native::{HostCallback, HostStatus, Stopped};
 use lithe_types::ExternType;
 
-use crate::{Error, Extern, Module, Result};
+use crate::{Error, Extern, Module, Result, store::StoreInner};
 
 /// Tells stores apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -135,6 +136,71 @@ pub(crate) fn throw(
 ) -> bool {
     // SAFETY: the exception belongs to this store, as the caller checked.
     unsafe { interp.throw(store, activation, exception) }
+}
+
+/// Why a call failed that was served for native code, and the exception that it threw, as a slot.
+pub(crate) type Failure = (Error, Option<u64>);
+
+/// Serves a call that native code makes: of a function, for an instance, with arguments that results replace.
+pub(crate) type Serve<T> = fn(
+    &mut StoreInner<T>,
+    NonNull<rt::Func>,
+    NonNull<rt::Instance>,
+    &mut [u64],
+) -> Result<(), Failure>;
+
+/// Calls a function that has native code. `slots` come from values that were checked against the function's type and
+/// the store; so do those that `serve` writes. With a guest that was left come the failure that was served last.
+pub(crate) fn run<T>(
+    store: &mut StoreInner<T>,
+    func: NonNull<rt::Func>,
+    slots: &mut [u64],
+    serve: Serve<T>,
+) -> Result<(), (Stopped, Option<Failure>)> {
+    struct Owner<T> {
+        store: *mut StoreInner<T>,
+        serve: Serve<T>,
+        failure: Option<Failure>,
+    }
+    unsafe fn served<T>(
+        data: *mut (),
+        func: NonNull<rt::Func>,
+        caller: NonNull<rt::Instance>,
+        slots: *mut u64,
+    ) -> HostStatus {
+        // SAFETY: the data is the owner below, which waits for the call to return, as does the store's borrower; the
+        // function is one of the store, and its caller has so many slots for it.
+        unsafe {
+            let owner = data.cast::<Owner<T>>();
+            let count = func.as_ref().param_slots.max(func.as_ref().result_slots);
+            let slots = match count {
+                0 => &mut [],
+                count => std::slice::from_raw_parts_mut(slots, count.into()),
+            };
+            match ((*owner).serve)(&mut *(*owner).store, func, caller, slots) {
+                Ok(()) => HostStatus::Done,
+                Err(failure) => {
+                    let status = failure.1.map_or(HostStatus::Failed, HostStatus::Thrown);
+                    (*owner).failure = Some(failure);
+                    status
+                }
+            }
+        }
+    }
+    let mut owner = Owner { store, serve, failure: None };
+    let host = HostCallback { data: (&raw mut owner).cast(), call: served::<T> };
+    // SAFETY: the function belongs to this store, which is borrowed for the call; references among the slots do, as the
+    // caller checked.
+    let done = unsafe { rt::native::call(&raw mut (*owner.store).rt, func, slots, host) };
+    done.map_err(|stopped| (stopped, owner.failure))
+}
+
+/// Gives a module native code that was compiled from it just now.
+#[cfg(feature = "native")]
+pub(crate) fn attach(code: &mut rt::Code, artifact: rt::artifact::Artifact) -> Result<(), String> {
+    // SAFETY: the only caller has the artifact from the compiler.
+    unsafe { code.attach(rt::native::NativeCode::load(artifact)?) };
+    Ok(())
 }
 
 /// A new exception. `slots` come from values that were checked against the tag's type and the store.

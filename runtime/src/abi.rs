@@ -36,6 +36,10 @@ pub const TYPES: i32 = -48;
 pub const TAGS: i32 = -56;
 /// The `*const AtomicU32` that is nonzero when the guest shall stop.
 pub const SIGNAL: i32 = -64;
+/// Bytes that the frame of a function has at most. Code that checks for itself does so with its frame in place, so
+/// this much lies below the limit.
+pub const FRAME_BYTES: u32 = 1 << 20;
+
 /// Bytes of the fixed words, with room for more.
 pub const FIXED: i32 = 128;
 
@@ -135,6 +139,8 @@ macro_rules! for_each_builtin {
             trap(I32);
             /// Throws the exception that the reference leads to. Never returns.
             throw(I32);
+            /// Throws a new exception with tag 1 and the payload in the slots at address 2. Never returns.
+            throw_new(I32, I64);
             /// The store's signal is set: stops, or returns when there was nothing to do.
             interrupted();
             /// Fuel ran out. Never returns.

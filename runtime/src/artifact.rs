@@ -92,6 +92,8 @@ pub struct Handler {
     pub target: u32,
     /// Bytes from the stack pointer to the frame pointer there.
     pub frame: u32,
+    /// Bytes from the stack pointer to the word that holds the function's context.
+    pub context: u32,
 }
 
 /// What an artifact is made of.
@@ -118,7 +120,8 @@ impl Parts {
     /// The artifact as bytes, with the module that it was compiled from.
     pub fn write(&self, module: &[u8]) -> Vec<u8> {
         let functions = self.functions.iter().flat_map(|f| [f.start, f.end, f.sites]);
-        let handlers = self.handlers.iter().flat_map(|h| [h.call, h.tag, h.target, h.frame]);
+        let handlers =
+            self.handlers.iter().flat_map(|h| [h.call, h.tag, h.target, h.frame, h.context]);
         let words = |words: &mut dyn Iterator<Item = u32>| -> Vec<u8> {
             words.flat_map(u32::to_le_bytes).collect()
         };
@@ -321,10 +324,10 @@ impl Artifact {
     /// The handlers of the call that returns to this offset, in the order in which they are tried.
     pub fn handlers(&self, call: u32) -> impl Iterator<Item = Handler> + '_ {
         let handler = |index: usize| {
-            let [call, tag, target, frame] = self.words(Part::Handlers, index)?;
-            Some(Handler { call, tag, target, frame })
+            let [call, tag, target, frame, context] = self.words(Part::Handlers, index)?;
+            Some(Handler { call, tag, target, frame, context })
         };
-        let (mut low, mut high) = (0, self.part(Part::Handlers).len() / 16);
+        let (mut low, mut high) = (0, self.part(Part::Handlers).len() / 20);
         while low < high {
             let middle = (low + high) / 2;
             match handler(middle).is_some_and(|handler| handler.call < call) {

@@ -33,6 +33,8 @@ pub struct Code {
     slots: Box<[CodeSlot]>,
     stub: &'static CodeHeader,
     translations: Lock<Vec<Box<[u64]>>>,
+    #[cfg(feature = "std")]
+    native: Option<crate::native::NativeCode>,
 }
 
 impl Code {
@@ -53,7 +55,34 @@ impl Code {
         let slots = module.bodies.iter().map(|_| CodeSlot(AtomicPtr::new(first))).collect();
         let label = label.into();
         let translations = Lock::default();
-        Some(Code { valid, registry, config, label, types, shapes, slots, stub, translations })
+        Some(Code {
+            valid,
+            registry,
+            config,
+            label,
+            types,
+            shapes,
+            slots,
+            stub,
+            translations,
+            #[cfg(feature = "std")]
+            native: None,
+        })
+    }
+
+    /// Gives the module native code, which its instances will run.
+    ///
+    /// # Safety
+    /// The code was compiled from this module.
+    #[cfg(feature = "std")]
+    pub unsafe fn attach(&mut self, native: crate::native::NativeCode) {
+        self.native = Some(native);
+    }
+
+    /// The native code.
+    #[cfg(feature = "std")]
+    pub fn native(&self) -> Option<&crate::native::NativeCode> {
+        self.native.as_ref()
     }
 
     /// The proven module.

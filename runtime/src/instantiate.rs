@@ -207,16 +207,15 @@ impl Store {
             ty.element = Registry::canonical_ref(ty.element, code.types());
             lists.tables.push(self.add_table(ty, 0)?.as_ptr());
         }
-        let own_globals = self.globals.add(
-            module.globals[module.imported_globals as usize..]
-                .iter()
-                .map(|global| {
-                    let mut ty = global.ty;
-                    ty.value = Registry::canonical(ty.value, code.types());
-                    Global { value: [0, 0], ty }
-                })
-                .collect(),
-        );
+        let own_globals = module.globals[module.imported_globals as usize..]
+            .iter()
+            .map(|global| {
+                let mut ty = global.ty;
+                ty.value = Registry::canonical(ty.value, code.types());
+                Global { value: [0, 0], ty }
+            })
+            .collect();
+        let own_globals = self.add_globals(code, own_globals)?;
         // SAFETY: offsets within the array just made.
         lists.globals.extend(
             (0..own_globals.len()).map(|i| unsafe { own_globals.cast::<Global>().as_ptr().add(i) }),
@@ -227,9 +226,32 @@ impl Store {
             self.learn_shapes();
         }
         let instance = self.add_instance(code, &mut lists, own_globals.cast().as_ptr());
+        #[cfg(feature = "std")]
+        if let (Some(native), Some(context)) = (code.native(), self.contexts.last()) {
+            // SAFETY: the instance was just made of this code, with the globals of the context added last.
+            unsafe { context.attach(instance.as_ptr(), native) };
+        }
         let done = self.initialize(instance.as_ptr(), code, &lists);
         self.pending.clear();
         done.map(|()| instance)
+    }
+
+    /// Keeps the globals of an instance where its code expects them.
+    fn add_globals(
+        &mut self,
+        code: &Code,
+        globals: Box<[Global]>,
+    ) -> Result<NonNull<[Global]>, LimitError> {
+        #[cfg(feature = "std")]
+        if code.native().is_some() {
+            let layout = crate::abi::ContextLayout::of(code.module());
+            let context = crate::native::Context::new(layout, &globals)?;
+            let globals = context.globals();
+            self.contexts.push(context);
+            return Ok(globals);
+        }
+        let _ = code;
+        Ok(self.globals.add(globals))
     }
 
     /// Makes the instance and its functions, which point to each other.

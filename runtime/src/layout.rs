@@ -30,6 +30,11 @@ pub const HEADER_SP: isize = -2;
 /// The slot that holds the caller's next instruction, counted from `sp`.
 pub const HEADER_IP: isize = -1;
 
+/// Where an exception's object has the address of its tag.
+pub const EXCEPTION_TAG: u32 = 8;
+/// Where an exception's object has its payload, as slots.
+pub const EXCEPTION_PAYLOAD: u32 = crate::gc::EXN_PAYLOAD;
+
 /// An instantiated module.
 #[repr(C)]
 pub struct Instance {
@@ -210,4 +215,7 @@ pub struct Vm {
     pub refused_grows: u32,
     /// The exception that a stopped engine is throwing, as a slot.
     pub exception: u64,
+    /// Activations of native code.
+    #[cfg(feature = "std")]
+    pub native: crate::native::State,
 }

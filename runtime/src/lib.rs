@@ -16,6 +16,7 @@ extern crate alloc;
 pub mod abi;
 mod arena;
 pub mod artifact;
+pub mod bulk;
 mod code;
 mod const_expr;
 mod exception;
@@ -25,6 +26,8 @@ mod instantiate;
 pub mod layout;
 mod limits;
 mod memory;
+#[cfg(feature = "std")]
+pub mod native;
 pub mod objects;
 #[cfg(feature = "std")]
 pub mod parking;
@@ -35,6 +38,7 @@ mod shared;
 mod store;
 mod sync;
 mod table;
+pub mod waits;
 
 pub use code::{Code, CodeConfig};
 pub use gc::{HeapError, HeapStats, HeapView};

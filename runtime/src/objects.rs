@@ -123,10 +123,25 @@ impl Store {
         f: impl FnOnce(&mut Heap, &mut HeapView, &[*const Shape], Roots<'_>) -> R,
     ) -> R {
         let Store { vm, heap, shapes, instances, globals, tables, handles, pending, .. } = self;
+        #[cfg(feature = "std")]
+        let contexts = self.contexts.iter().map(|context| context.globals());
+        #[cfg(not(feature = "std"))]
+        let contexts = core::iter::empty();
         // SAFETY: the state of execution lives as long as the store, which is borrowed mutably.
         let vm = unsafe { vm.as_mut() };
         let (base, view) = (vm.stack_base.cast_const(), &mut vm.heap);
+        #[cfg(feature = "std")]
+        let frames = vm.native.frames();
         let mut roots = |marker: &mut Marker<'_>| {
+            #[cfg(feature = "std")]
+            for at in frames.clone().step_by(8) {
+                // SAFETY: the frames lie on the guest's stack, a mapping whose words hold whatever was written.
+                let word = unsafe { *(at as *const u64) };
+                marker.maybe(word);
+                // References take four bytes, and two of them may stand in a word.
+                marker.maybe(word & 0xffff_ffff);
+                marker.maybe(word >> 32);
+            }
             // SAFETY: records live as long as the store and nothing else refers to them now; the stack is
             // initialized memory up to its end.
             unsafe {
@@ -134,7 +149,7 @@ impl Store {
                 for slot in 0..count {
                     marker.maybe(*base.add(slot));
                 }
-                for list in globals.iter() {
+                for list in globals.iter().chain(contexts.clone()) {
                     let list = list.as_ref().iter();
                     for global in list.filter(|global| global.ty.value.is_ref()) {
                         marker.maybe(global.value[0]);

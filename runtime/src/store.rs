@@ -30,6 +30,9 @@ pub struct Store {
     pub(crate) globals: Arena<[Global]>,
     pub(crate) tags: Arena<[Tag]>,
     pub(crate) pointers: Arena<dyn Any>,
+    /// What native code has of the instances that have such.
+    #[cfg(feature = "std")]
+    pub(crate) contexts: Vec<crate::native::Context>,
     pub(crate) heap: Heap,
     pub(crate) shapes: Vec<*const Shape>,
     pub(crate) handles: Lock<Handles>,
@@ -61,6 +64,8 @@ impl Store {
             entries: 0,
             refused_grows: 0,
             exception: 0,
+            #[cfg(feature = "std")]
+            native: crate::native::State::new(),
         };
         Store {
             vm: NonNull::from(Box::leak(Box::new(vm))),
@@ -73,6 +78,8 @@ impl Store {
             globals: Arena::new(),
             tags: Arena::new(),
             pointers: Arena::new(),
+            #[cfg(feature = "std")]
+            contexts: Vec::new(),
             heap: Heap::new(),
             shapes: Vec::new(),
             handles: Lock::new(Handles::new()),

@@ -61,7 +61,7 @@ pub const CRATES: &[Crate] = &[
     Crate {
         name: "lithe-runtime",
         uses: &["lithe-types", "lithe-parser", "lithe-validator"],
-        outside: Some(&["rustix"]),
+        outside: Some(&["libc", "rustix"]),
         no_std: true,
         unsafe_code: Unsafe::Counted,
     },

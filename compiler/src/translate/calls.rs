@@ -2,8 +2,9 @@
 //! record, with their own context, after which the caller's is restored.
 
 use cranelift_codegen::ir::{
-    AbiParam, ExtFuncData, ExternalName, FuncRef, GlobalValueData, Inst, InstBuilder, MemFlagsData,
-    SigRef, Signature, UserExternalName, Value, condcodes::IntCC, immediates::Imm64, types,
+    AbiParam, BlockArg, ExtFuncData, ExternalName, FuncRef, GlobalValueData, InstBuilder,
+    MemFlagsData, SigRef, Signature, UserExternalName, Value, condcodes::IntCC, immediates::Imm64,
+    types,
 };
 use cranelift_codegen::isa::CallConv;
 use lithe_parser::Operator;
@@ -13,7 +14,7 @@ use lithe_runtime::{
 };
 use lithe_types::TrapKind;
 
-use super::{Translator, context::Region};
+use super::{Translator, context::Region, exceptions::Target};
 use crate::env::{Convention, Function};
 
 type O<'a> = Operator<'a>;
@@ -149,13 +150,17 @@ impl<'a> Translator<'a> {
     }
 
     fn call(&mut self, callee: Callee, class: u32) {
-        let inst = self.call_with(callee, class, None);
-        let results = self.b.inst_results(inst).to_vec();
+        let results = self.call_with(callee, class, None);
         self.stack.extend(results);
     }
 
     /// Calls with the arguments on the stack, after `first` where there is one.
-    fn call_with(&mut self, callee: Callee, class: u32, first: Option<(SigRef, Value)>) -> Inst {
+    fn call_with(
+        &mut self,
+        callee: Callee,
+        class: u32,
+        first: Option<(SigRef, Value)>,
+    ) -> Vec<Value> {
         let far = match callee {
             Callee::Far { context, .. } => Some(context),
             _ => None,
@@ -170,17 +175,16 @@ impl<'a> Translator<'a> {
         if let Some(context) = far {
             self.restore_context(context);
         }
-        let inst = match callee {
-            Callee::Own(func) => self.b.ins().call(func, &args),
-            Callee::Near(code) | Callee::Far { code, .. } => {
-                self.b.ins().call_indirect(signature, code, &args)
-            }
+        let target = match callee {
+            Callee::Own(func) => Target::Direct(func),
+            Callee::Near(code) | Callee::Far { code, .. } => Target::Indirect(signature, code),
         };
+        let results = self.call_in_tries(target, &args);
         if let Some(own) = restore {
             self.restore_context(own);
         }
         self.forget_context();
-        inst
+        results
     }
 
     fn return_call(&mut self, callee: Callee, class: u32) {
@@ -236,16 +240,16 @@ impl<'a> Translator<'a> {
         self.continue_in(near);
         self.forget_context();
         let (reach, signature) = self.reach(class);
-        let inst = self.call_with(Callee::Own(reach), class, Some((signature, func)));
-        let values: Vec<_> = self.b.inst_results(inst).iter().map(|v| (*v).into()).collect();
+        let results = self.call_with(Callee::Own(reach), class, Some((signature, func)));
+        let values: Vec<_> = results.into_iter().map(BlockArg::Value).collect();
         self.b.ins().jump(next, &values);
 
         self.stack = stack;
         self.continue_in(far);
         self.forget_context();
         let context = self.func_field(func, core::mem::offset_of!(Func, context));
-        let inst = self.call_with(Callee::Far { code, context }, class, None);
-        let values: Vec<_> = self.b.inst_results(inst).iter().map(|v| (*v).into()).collect();
+        let results = self.call_with(Callee::Far { code, context }, class, None);
+        let values: Vec<_> = results.into_iter().map(BlockArg::Value).collect();
         self.b.ins().jump(next, &values);
 
         self.continue_in(next);

@@ -24,10 +24,10 @@ pub(super) enum Region {
     Elements,
     /// Sizes and bases in records of tables and memories.
     Records,
+    /// Objects of the heap.
+    Objects,
     /// The state of execution.
     Vm,
-    /// Slots on the stack.
-    Slots,
 }
 
 impl Region {
@@ -38,7 +38,7 @@ impl Region {
             Region::Elements => 2,
             Region::Records => 3,
             Region::Vm => 4,
-            Region::Slots => 5,
+            Region::Objects => 5,
             Region::OwnGlobal(global) => 16 + global,
         }
     }

@@ -2,15 +2,15 @@
 //! CLIF whose parameters are the values that branches carry.
 
 use cranelift_codegen::ir::{
-    Block, BlockArg, BlockCall, InstBuilder, InstructionData, JumpTableData, Opcode, Value,
-    condcodes::IntCC, immediates::Imm64, types,
+    Block, BlockArg, BlockCall, InstBuilder, InstructionData, JumpTableData, Opcode, TrapCode,
+    Value, condcodes::IntCC, immediates::Imm64, types,
 };
 use lithe_parser::{BlockType, BrTable, val_type};
-use lithe_runtime::{Vm, abi, abi::Builtin};
+use lithe_runtime::{Vm, abi};
 use lithe_types::{TrapKind, ValType};
 
-use super::{Translator, context::Region};
-use crate::env::Convention;
+use super::{Translator, context::Region, exceptions::Try};
+use crate::env::{Convention, Rare};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -54,11 +54,13 @@ pub(super) struct Frame<'a> {
     /// Of an `if` that had no `else` so far: where it goes when the condition is zero.
     otherwise: Option<Block>,
     /// Values of the stack below its parameters.
-    height: usize,
+    pub(super) height: usize,
     /// Whether something branches to `next`.
     joined: bool,
     /// The context that was known at the entry when the loop began.
     outer_context: Option<Value>,
+    /// Of a try block.
+    pub(super) try_: Option<Try>,
 }
 
 impl<'a> Translator<'a> {
@@ -92,6 +94,7 @@ impl<'a> Translator<'a> {
             height: 0,
             joined: false,
             outer_context: self.entry_context,
+            try_: None,
         });
     }
 
@@ -107,6 +110,7 @@ impl<'a> Translator<'a> {
             height,
             joined: false,
             outer_context: self.entry_context,
+            try_: None,
         });
     }
 
@@ -167,14 +171,22 @@ impl<'a> Translator<'a> {
         self.begin_region(false);
     }
 
-    pub(super) fn else_(&mut self) {
-        let Some(mut frame) = self.frames.pop() else { return };
-        if self.dead == 0 {
-            let args = self.top(frame.sig.results().len());
-            self.b.ins().jump(frame.next, &args);
+    /// Ends one arm of the innermost block, of which another one follows.
+    pub(super) fn end_arm(&mut self) {
+        if self.dead == 0
+            && let Some(frame) = self.frames.last_mut()
+        {
             frame.joined = true;
+            let (next, results) = (frame.next, frame.sig.results().len());
+            let args = self.top(results);
+            self.b.ins().jump(next, &args);
         }
         self.dead = 0;
+    }
+
+    pub(super) fn else_(&mut self) {
+        self.end_arm();
+        let Some(mut frame) = self.frames.pop() else { return };
         if let Some(otherwise) = frame.otherwise.take() {
             self.stack.truncate(frame.height);
             self.switch_to(otherwise);
@@ -187,13 +199,22 @@ impl<'a> Translator<'a> {
 
     pub(super) fn end(&mut self) {
         let Some(mut frame) = self.frames.pop() else { return };
-        let reachable = self.dead == 0;
+        let mut reachable = self.dead == 0;
         if frame.kind == Kind::Function {
             self.end_function(&frame, reachable);
             return;
         }
         self.entry_context = frame.outer_context;
         let results = frame.sig.results().len();
+        if frame.try_.is_some() {
+            if reachable {
+                let args = self.top(results);
+                self.b.ins().jump(frame.next, &args);
+                frame.joined = true;
+                reachable = false;
+            }
+            self.end_try(&mut frame);
+        }
         // Where nothing else leads to the end, the code goes straight on.
         let straight = !frame.joined && frame.otherwise.is_none();
         if straight {
@@ -335,8 +356,8 @@ impl<'a> Translator<'a> {
             self.b.ins().brif(out, cold, &[], next, &[]);
             let known = self.block_context;
             self.continue_in(cold);
-            self.builtin(Builtin::out_of_fuel, &[]);
-            self.trap(TrapKind::OutOfFuel);
+            self.rare(Rare::OutOfFuel, &[]);
+            self.b.ins().trap(TrapCode::unwrap_user(TrapKind::OutOfFuel as u8));
             self.continue_in(next);
             self.block_context = known;
         }
@@ -377,7 +398,7 @@ impl<'a> Translator<'a> {
         self.b.ins().brif(set, cold, &[], next, &[]);
         let known = self.block_context;
         self.continue_in(cold);
-        self.builtin(Builtin::interrupted, &[]);
+        self.rare(Rare::Interrupted, &[]);
         self.b.ins().jump(next, &[]);
         self.continue_in(next);
         self.block_context = known;

@@ -6,13 +6,15 @@
 //! control   blocks, labels, branches        numeric  scalar arithmetic and conversions
 //! calls     functions                       simd     vectors
 //! tables    tables and references           atomic   atomic accesses
-//! memory    linear memories                 stubs    code that is no body: entries and exits
+//! memory    linear memories                 exceptions
+//! stubs    code that is no body: entries and exits
 //! ```
 
 mod atomic;
 mod calls;
 mod context;
 mod control;
+mod exceptions;
 mod lanes;
 mod memory;
 mod nan;
@@ -37,7 +39,7 @@ use lithe_runtime::abi::Builtin;
 use lithe_types::{FuncType, TrapKind, ValType};
 use lithe_validator::{Scratch, Sink};
 
-use crate::env::{Convention, Env, Function};
+use crate::env::{Convention, Env, Function, Rare};
 
 use context::Region;
 use control::Frame;
@@ -201,8 +203,7 @@ impl<'a> Translator<'a> {
     /// Traps. The block ends.
     fn trap(&mut self, kind: TrapKind) {
         if self.env.checks() {
-            let number = self.b.ins().iconst(ir::types::I32, i64::from(kind as u8));
-            self.builtin(Builtin::trap, &[number]);
+            self.rare(Rare::Trap(kind), &[]);
         }
         self.b.ins().trap(TrapCode::unwrap_user(kind as u8));
     }
@@ -214,10 +215,15 @@ impl<'a> Translator<'a> {
         match self.env.convention {
             Convention::Argument => self.entry_context = Some(params.remove(0)),
             Convention::Pinned => self.read_entry_context(),
-            Convention::PinnedPerBlock if !self.env.facts[self.func as usize].calls => {
-                self.read_entry_context();
+            Convention::PinnedPerBlock => {
+                let facts = &self.env.facts[self.func as usize];
+                if facts.tries || !facts.calls {
+                    self.read_entry_context();
+                }
             }
-            Convention::PinnedPerBlock => {}
+        }
+        if self.env.facts[self.func as usize].tries {
+            self.keep_context();
         }
         for (value, ty) in params.into_iter().zip(&self.ty.params) {
             let variable = self.b.declare_var(self.env.value_type(*ty));

@@ -36,6 +36,9 @@ impl Translator<'_> {
                 | O::Try { .. } => self.dead += 1,
                 O::Else if self.dead == 1 => self.else_(),
                 O::End if self.dead == 1 => self.end(),
+                O::Catch { .. } | O::CatchAll | O::Delegate { .. } if self.dead == 1 => {
+                    self.exception(op);
+                }
                 O::End | O::Delegate { .. } => self.dead -= 1,
                 _ => {}
             }
@@ -90,7 +93,8 @@ impl Translator<'_> {
                 || self.atomic(op)
                 || self.call_operator(op)
                 || self.entity(op)
-                || self.whole_memory(op) => {}
+                || self.whole_memory(op)
+                || self.exception(op) => {}
             _ => return Err(TranslateError::Unsupported(self.offset)),
         }
         Ok(())

@@ -253,7 +253,7 @@ impl Segment for u8 {
         log2: u32,
     ) -> Result<*const u8, TrapKind> {
         // SAFETY: the segment's index is validated; the instance lives as long as the store.
-        let bytes = unsafe { super::memory::segment(inst, segment) };
+        let bytes = unsafe { lithe_runtime::bulk::data(inst, segment) };
         let end = u64::from(start) + (u64::from(len) << log2);
         match end <= bytes.len() as u64 {
             true => Ok(bytes[start as usize..].as_ptr()),

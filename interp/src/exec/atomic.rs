@@ -2,11 +2,11 @@
 //! is not shared has one thread, and plain accesses do. SAFETY of all functions: the module invariant of `regs`;
 //! an access happens only after its checks of alignment and bounds.
 
-use lithe_runtime::{Instance, Memory, racy::Word};
+use lithe_runtime::{Memory, Vm, racy::Word, waits};
 use lithe_types::TrapKind;
 
 use super::memory::{memory, place_in};
-use crate::regs::{Flow, Regs};
+use crate::regs::{Flow, Regs, Stop};
 
 /// Where an atomic access goes.
 struct Place<T> {
@@ -146,7 +146,6 @@ pub(crate) unsafe fn notify(r: &mut Regs) -> Flow {
     }
 }
 
-/// Nobody waits at a memory that is not shared.
 #[inline(never)]
 unsafe fn wake(
     memory: *mut Memory,
@@ -154,15 +153,9 @@ unsafe fn wake(
     offset: u64,
     count: u32,
 ) -> Result<u32, TrapKind> {
-    // SAFETY: module invariant.
-    let place = unsafe { aligned::<u32>(memory, address, offset)? };
-    #[cfg(feature = "std")]
+    let address = address.checked_add(offset).ok_or(TrapKind::MemoryOutOfBounds)?;
     // SAFETY: the memory lives as long as the store.
-    if let Some(shared) = unsafe { (*memory).shared() } {
-        return Ok(shared.notify(place.at as usize - shared.base() as usize, count));
-    }
-    let _ = (place, count);
-    Ok(0)
+    unsafe { waits::notify(memory, address, count) }
 }
 
 /// Address in field 1, the value expected in field 2, nanoseconds in field 3, memory in field 4.
@@ -172,7 +165,7 @@ pub(crate) unsafe fn wait<T: Word>(r: &mut Regs, truncate: impl FnOnce(u64) -> T
     unsafe {
         let memory = memory(r, r.field(4) as usize);
         let (expected, time) = (truncate(r.get(2)), r.get(3) as i64);
-        match sleep(r.inst, memory, r.get(1), r.cell(3), expected, time) {
+        match sleep((*r.inst).vm, memory, r.get(1), r.cell(3), expected, time) {
             Ok(end) => {
                 r.set(u64::from(end));
                 r.next(4)
@@ -183,44 +176,23 @@ pub(crate) unsafe fn wait<T: Word>(r: &mut Regs, truncate: impl FnOnce(u64) -> T
 }
 
 /// Waits, and gives the number of how that ended or why execution leaves. An interrupted wait begins again when
-/// execution is resumed. Without `std` there is nobody who could notify, so a wait that would sleep is taken as
-/// interrupted.
+/// execution is resumed.
 #[inline(never)]
 unsafe fn sleep<T: Word>(
-    inst: *mut Instance,
+    vm: *mut Vm,
     memory: *mut Memory,
     address: u64,
     offset: u64,
     expected: T,
     nanoseconds: i64,
 ) -> Result<u32, u32> {
-    // SAFETY: module invariant.
-    let place = unsafe { aligned::<T>(memory, address, offset) }.map_err(|kind| kind as u32)?;
-    if !place.shared {
-        return Err(TrapKind::ExpectedShared as u32);
-    }
-    #[cfg(feature = "std")]
-    // SAFETY: the instance, the memory and the state of execution live as long as the store, and nothing runs in
-    // it meanwhile. The place was found within the memory, and is aligned.
-    unsafe {
-        use lithe_runtime::parking::Waited;
-        let signal = (*(*inst).vm).signal.clone();
-        let Some(shared) = (*memory).shared().cloned() else {
-            return Err(TrapKind::ExpectedShared as u32);
-        };
-        let at = place.at as usize - shared.base() as usize;
-        match shared.wait(at, expected, nanoseconds, &signal) {
-            Waited::Interrupted => Err(crate::regs::Stop::Signal as u32),
-            end => Ok(end as u32),
-        }
-    }
-    #[cfg(not(feature = "std"))]
-    {
-        let _ = (inst, nanoseconds);
-        // SAFETY: the place was found within the memory, and is aligned.
-        match unsafe { T::atomic_load(place.at) } == expected {
-            true => Err(TrapKind::Interrupt as u32),
-            false => Ok(1),
-        }
+    let Some(address) = address.checked_add(offset) else {
+        return Err(TrapKind::MemoryOutOfBounds as u32);
+    };
+    // SAFETY: the records live as long as the store, and nothing runs in it meanwhile.
+    match unsafe { waits::wait(vm, memory, address, expected, nanoseconds) } {
+        Ok(Some(end)) => Ok(end),
+        Ok(None) => Err(Stop::Signal as u32),
+        Err(kind) => Err(kind as u32),
     }
 }

@@ -3,12 +3,7 @@
 //! SAFETY of all functions: the module invariant of `regs`; an access happens only after its bounds check. What
 //! other threads may access at the same time is accessed through `racy` only.
 
-use core::ops::Range;
-
-use lithe_runtime::{
-    Memory,
-    racy::{self, Word as Racy},
-};
+use lithe_runtime::{Memory, bulk, racy::Word as Racy};
 use lithe_types::TrapKind;
 
 use super::numeric::Form;
@@ -379,50 +374,22 @@ pub(crate) unsafe fn memory_grow(r: &mut Regs) -> Flow {
 
 #[inline(never)]
 unsafe fn grow(inst: *mut lithe_runtime::Instance, memory: *mut Memory, delta: u64) -> u64 {
-    // SAFETY: the memory and the state of execution live as long as the store; no reference to them exists.
-    let memory = unsafe { &mut *memory };
-    let is64 = memory.ty.is64;
-    match memory.grow(delta) {
-        Some(old) => old,
-        None => {
-            // SAFETY: as above.
-            unsafe { (*(*inst).vm).refused_grows += 1 };
-            if is64 { u64::MAX } else { u64::from(u32::MAX) }
-        }
+    // SAFETY: the records live as long as the store, and nothing else refers to them.
+    unsafe {
+        let failed = if (*memory).ty.is64 { u64::MAX } else { u64::from(u32::MAX) };
+        bulk::memory_grow((*inst).vm, memory, delta).unwrap_or(failed)
     }
-}
-
-/// `start..start + len` within a memory.
-unsafe fn range(memory: *mut Memory, start: u64, len: u64) -> Option<Range<usize>> {
-    let end = start.checked_add(len)?;
-    // SAFETY: the memory lives as long as the store.
-    let within = unsafe { end <= (*memory).len as u64 || reaches(memory, end) };
-    within.then_some(start as usize..end as usize)
 }
 
 #[inline(always)]
 pub(crate) unsafe fn memory_fill(r: &mut Regs) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        match fill(memory(r, r.cell(2) as usize), r.get(0), r.get(1) as u8, r.get(2)) {
+        match bulk::memory_fill(memory(r, r.cell(2) as usize), r.get(0), r.get(1) as u8, r.get(2)) {
             Some(()) => r.next(3),
             None => OUT.into(),
         }
     }
-}
-
-#[inline(never)]
-unsafe fn fill(memory: *mut Memory, start: u64, value: u8, len: u64) -> Option<()> {
-    // SAFETY: the range lies within the memory.
-    unsafe {
-        let range = range(memory, start, len)?;
-        let place = (*memory).base.add(range.start);
-        match (*memory).ty.shared {
-            false => place.write_bytes(value, range.len()),
-            true => racy::fill(place, value, range.len()),
-        }
-    }
-    Some(())
 }
 
 /// The cell holds the destination memory in its lower and the source memory in its upper half.
@@ -433,27 +400,11 @@ pub(crate) unsafe fn memory_copy(r: &mut Regs) -> Flow {
         let both = r.cell(2);
         let to = memory(r, both as u32 as usize);
         let from = memory(r, (both >> 32) as usize);
-        match copy(to, from, r.get(0), r.get(1), r.get(2)) {
+        match bulk::memory_copy(to, from, r.get(0), r.get(1), r.get(2)) {
             Some(()) => r.next(3),
             None => OUT.into(),
         }
     }
-}
-
-#[inline(never)]
-unsafe fn copy(to: *mut Memory, from: *mut Memory, d: u64, s: u64, len: u64) -> Option<()> {
-    // SAFETY: both ranges lie within their memories; they may overlap.
-    unsafe {
-        let source = range(from, s, len)?;
-        let target = range(to, d, len)?;
-        let source_start = (*from).base.add(source.start);
-        let target_start = (*to).base.add(target.start);
-        match (*from).ty.shared || (*to).ty.shared {
-            false => core::ptr::copy(source_start, target_start, source.len()),
-            true => racy::copy(source_start, target_start, source.len()),
-        }
-    }
-    Some(())
 }
 
 /// The cell holds the memory in its lower and the segment in its upper half.
@@ -464,65 +415,18 @@ pub(crate) unsafe fn memory_init(r: &mut Regs) -> Flow {
         let both = r.cell(2);
         let to = memory(r, both as u32 as usize);
         let segment = (both >> 32) as usize;
-        match init(r.inst, to, segment, r.get(0), r.get(1) as u32, r.get(2) as u32) {
+        match bulk::memory_init(r.inst, to, segment, r.get(0), r.get(1) as u32, r.get(2) as u32) {
             Some(()) => r.next(3),
             None => OUT.into(),
         }
     }
 }
 
-/// The bytes of a data segment, none after it was dropped.
-///
-/// # Safety
-/// `inst` is a live instance whose module has the segment.
-pub(super) unsafe fn segment<'a>(inst: *const lithe_runtime::Instance, segment: usize) -> &'a [u8] {
-    // SAFETY: as the caller promises; the module lives as long as its instance.
-    let instance = unsafe { &*inst };
-    let module = instance.code.module();
-    match instance.dropped_data[segment] {
-        true => &[],
-        false => {
-            let range = &module.data[segment].range;
-            &module.bytes[range.start as usize..range.end as usize]
-        }
-    }
-}
-
-#[inline(never)]
-unsafe fn init(
-    inst: *mut lithe_runtime::Instance,
-    to: *mut Memory,
-    segment: usize,
-    d: u64,
-    s: u32,
-    len: u32,
-) -> Option<()> {
-    // SAFETY: indices are validated; the ranges lie within the segment and the memory.
-    unsafe {
-        let bytes = self::segment(inst, segment);
-        let end = (s as usize).checked_add(len as usize)?;
-        let source = bytes.get(s as usize..end)?;
-        let target = range(to, d, u64::from(len))?;
-        let place = (*to).base.add(target.start);
-        match (*to).ty.shared {
-            false => core::ptr::copy_nonoverlapping(source.as_ptr(), place, source.len()),
-            true => racy::write(place, source),
-        }
-    }
-    Some(())
-}
-
 #[inline(always)]
 pub(crate) unsafe fn data_drop(r: &mut Regs) -> Flow {
     // SAFETY: the segment index is validated.
     unsafe {
-        drop_data(r.inst, r.imm() as u32 as usize);
+        bulk::data_drop(r.inst, r.imm() as u32 as usize);
         r.next(2)
     }
-}
-
-#[inline(never)]
-unsafe fn drop_data(inst: *mut lithe_runtime::Instance, segment: usize) {
-    // SAFETY: the instance lives as long as the store, and no reference to the list exists.
-    unsafe { (&mut (*inst).dropped_data)[segment] = true };
 }

@@ -2,7 +2,7 @@
 //! functions: the module invariant of `regs`; indices are validated, and the records they lead to live as
 //! long as the store.
 
-use lithe_runtime::{Global, Instance, Table};
+use lithe_runtime::{Global, Table, bulk};
 use lithe_types::TrapKind;
 
 use crate::{
@@ -140,35 +140,22 @@ pub(crate) unsafe fn table_grow(r: &mut Regs) -> Flow {
 
 #[inline(never)]
 unsafe fn grow(table: *mut Table, init: u64, delta: u64) -> u64 {
-    // SAFETY: no reference to the table exists.
-    let table = unsafe { &mut *table };
-    let failed = if table.ty.is64 { u64::MAX } else { u64::from(u32::MAX) };
-    table.grow(delta, init).unwrap_or(failed)
+    // SAFETY: the table lives as long as the store, and nothing else refers to it.
+    unsafe {
+        let failed = if (*table).ty.is64 { u64::MAX } else { u64::from(u32::MAX) };
+        bulk::table_grow(table, init, delta).unwrap_or(failed)
+    }
 }
 
 #[inline(always)]
 pub(crate) unsafe fn table_fill(r: &mut Regs) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        match fill(table(r, r.cell(2) as usize), r.get(0), r.get(1), r.get(2)) {
+        match bulk::table_fill(table(r, r.cell(2) as usize), r.get(0), r.get(1), r.get(2)) {
             Some(()) => r.next(3),
             None => OUT.into(),
         }
     }
-}
-
-fn range(start: u64, len: u64, size: usize) -> Option<core::ops::Range<usize>> {
-    let end = start.checked_add(len)?;
-    (end <= size as u64).then_some(start as usize..end as usize)
-}
-
-#[inline(never)]
-unsafe fn fill(table: *mut Table, start: u64, value: u64, len: u64) -> Option<()> {
-    // SAFETY: no reference to the table exists.
-    let table = unsafe { &mut *table };
-    let range = range(start, len, table.len)?;
-    table.elements_mut().get_mut(range)?.fill(value);
-    Some(())
 }
 
 /// The cell holds the destination table in its lower and the source table in its upper half.
@@ -179,23 +166,11 @@ pub(crate) unsafe fn table_copy(r: &mut Regs) -> Flow {
         let both = r.cell(2);
         let to = table(r, both as u32 as usize);
         let from = table(r, (both >> 32) as usize);
-        match copy(to, from, r.get(0), r.get(1), r.get(2)) {
+        match bulk::table_copy(to, from, r.get(0), r.get(1), r.get(2)) {
             Some(()) => r.next(3),
             None => OUT.into(),
         }
     }
-}
-
-#[inline(never)]
-unsafe fn copy(to: *mut Table, from: *mut Table, d: u64, s: u64, len: u64) -> Option<()> {
-    // SAFETY: both ranges lie within their tables; they may overlap.
-    unsafe {
-        let source = range(s, len, (*from).len)?;
-        let target = range(d, len, (*to).len)?;
-        let start = (*from).base.add(source.start);
-        core::ptr::copy(start, (*to).base.add(target.start), source.len());
-    }
-    Some(())
 }
 
 /// The cell holds the table in its lower and the segment in its upper half.
@@ -205,7 +180,8 @@ pub(crate) unsafe fn table_init(r: &mut Regs) -> Flow {
     unsafe {
         let both = r.cell(2);
         let table = table(r, both as u32 as usize);
-        let done = init(table, r.inst, (both >> 32) as usize, r.get(0), r.get(1), r.get(2));
+        let (s, len) = (r.get(1) as u32, r.get(2) as u32);
+        let done = bulk::table_init(r.inst, table, (both >> 32) as usize, r.get(0), s, len);
         match done {
             Some(()) => r.next(3),
             None => OUT.into(),
@@ -213,36 +189,11 @@ pub(crate) unsafe fn table_init(r: &mut Regs) -> Flow {
     }
 }
 
-#[inline(never)]
-unsafe fn init(
-    table: *mut Table,
-    inst: *mut Instance,
-    segment: usize,
-    d: u64,
-    s: u64,
-    len: u64,
-) -> Option<()> {
-    // SAFETY: no other reference to the table or the instance exists; they are different records.
-    let (table, instance) = unsafe { (&mut *table, &*inst) };
-    let (s, len) = (u64::from(s as u32), u64::from(len as u32));
-    let items = &instance.elements[segment];
-    let source = items.get(range(s, len, items.len())?)?;
-    let target = range(d, len, table.len)?;
-    table.elements_mut().get_mut(target)?.copy_from_slice(source);
-    Some(())
-}
-
 #[inline(always)]
 pub(crate) unsafe fn elem_drop(r: &mut Regs) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        drop_elements(r.inst, r.imm() as u32 as usize);
+        bulk::elem_drop(r.inst, r.imm() as u32 as usize);
         r.next(2)
     }
-}
-
-#[inline(never)]
-unsafe fn drop_elements(inst: *mut Instance, segment: usize) {
-    // SAFETY: the instance lives as long as the store, and no reference to the list exists.
-    unsafe { (&mut (*inst).elements)[segment] = alloc::boxed::Box::default() };
 }

@@ -1,0 +1,105 @@
+//! A proven module to an artifact: the crate's way in, called by whoever wants native code. Invariant: the artifact
+//! depends on the module and the options that say what code is for, not on the host or the number of threads.
+
+use std::num::NonZero;
+
+use cranelift_codegen::{ir, isa::TargetFrontendConfig};
+use lithe_runtime::artifact::{Parts, Target};
+use lithe_validator::ValidModule;
+
+use crate::{
+    Error, ErrorKind, Progress, Regalloc,
+    driver::{self, Functions},
+    env::{Env, Function},
+    link, target,
+    translate::{self, Buffers, TranslateError},
+};
+
+/// How a module is compiled.
+#[derive(Clone)]
+pub struct Options<'a> {
+    /// What the code is for.
+    pub target: Target,
+    /// How registers are assigned.
+    pub regalloc: Regalloc,
+    /// Functions begin at multiples of this many bytes.
+    pub function_align: u32,
+    /// How many threads compile; as many as there are processors when not given.
+    pub threads: Option<NonZero<usize>>,
+    /// What hears how far compilation is.
+    pub progress: Option<Progress<'a>>,
+    /// The module's name in backtraces when it has none of its own.
+    pub label: &'a str,
+}
+
+impl Options<'_> {
+    /// The usual options for a target.
+    pub fn new(target: Target) -> Self {
+        Options {
+            target,
+            regalloc: Regalloc::default(),
+            function_align: 16,
+            threads: None,
+            progress: None,
+            label: "",
+        }
+    }
+}
+
+/// Compiles a module to the bytes of an [artifact](lithe_runtime::artifact::Artifact).
+pub fn compile(valid: &ValidModule, options: &Options<'_>) -> Result<Vec<u8>, Error> {
+    let env = Env::new(valid, options.target);
+    let isa = target::isa(options.target, options.regalloc)?;
+    let functions = driver::compile_functions(&env, &*isa, options.threads, options.progress)?;
+    let tables: Vec<&link::Table> =
+        env.static_tables.iter().map(|table| &*table.elements).collect();
+    let linked =
+        link::link(options.target.arch, options.function_align.max(1), functions, &tables)?;
+    let parts = Parts {
+        target: options.target,
+        text: linked.text,
+        functions: linked.functions,
+        enters: env.enters(),
+        imports: env.imports(),
+        handlers: linked.handlers,
+        sites: linked.sites,
+        label: options.label.into(),
+    };
+    Ok(parts.write(&valid.module().bytes))
+}
+
+impl Functions for Env<'_> {
+    type Buffers = Buffers;
+
+    fn count(&self) -> usize {
+        self.functions() as usize
+    }
+
+    fn size(&self, number: usize) -> usize {
+        self.module.bodies.get(number).map_or(0, |body| body.len())
+    }
+
+    fn index(&self, number: usize) -> Option<u32> {
+        match self.function(number as u32) {
+            Function::Defined(func) => Some(self.module.imported_funcs + func),
+            _ => None,
+        }
+    }
+
+    fn translate(
+        &self,
+        number: usize,
+        frontend: TargetFrontendConfig,
+        buffers: &mut Buffers,
+        out: &mut ir::Function,
+    ) -> Result<(), Error> {
+        let result = translate::translate(self, number as u32, frontend, buffers, out);
+        result.map_err(|error| match error {
+            TranslateError::Unsupported(offset) => Error::new(
+                ErrorKind::Unsupported,
+                format!("the native compiler does not know the operator at offset {offset:#x}"),
+            ),
+            TranslateError::Invalid => Error::new(ErrorKind::Internal, "the body is invalid"),
+        })
+    }
+}

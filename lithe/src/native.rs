@@ -1,0 +1,101 @@
+//! Native code of modules: compiling it, calling it, and serving what it calls. `Module` and `invoke` use it.
+//! Invariant: guests see no difference between native code and the interpreter.
+
+use std::panic::resume_unwind;
+use std::ptr::NonNull;
+
+use lithe_runtime as rt;
+use rt::native::{Cause, Stopped};
+
+use crate::{
+    Engine, Error, ErrorKind, ExnRef, Result,
+    backtrace::RawFrame,
+    func::{self as funcs, exception, invoke},
+    raw::{self, Failure, Handle},
+    refs::Ref,
+    store::StoreInner,
+};
+
+/// Compiles a module for this machine.
+#[cfg(feature = "native")]
+pub(crate) fn compile(code: &mut rt::Code, engine: &Engine) -> Result<()> {
+    use lithe_compiler::Options;
+    use rt::{abi, artifact};
+    let Some(arch) = abi::Arch::HOST else {
+        return Err(Error::usage("there is no native code for this machine"));
+    };
+    let config = engine.code_config();
+    let target = artifact::Target {
+        arch,
+        cpu: abi::cpu::host(),
+        traps: engine.traps(),
+        fuel: config.fuel,
+        deterministic: config.deterministic,
+        below_memory: false,
+    };
+    let options = Options { label: code.label(), ..Options::new(target) };
+    let bytes = lithe_compiler::compile(code.valid(), &options)?;
+    let artifact = artifact::Artifact::new(Box::new(bytes));
+    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(|reason| {
+        Error::new(ErrorKind::Limit, format!("the native code cannot be used: {reason}"))
+    })
+}
+
+/// Refuses to compile a module.
+#[cfg(not(feature = "native"))]
+pub(crate) fn compile(_: &mut rt::Code, _: &Engine) -> Result<()> {
+    Err(Error::usage("this build of Lithe has no native compiler: enable its feature `native`"))
+}
+
+/// Calls a function that has native code, with its arguments as slots; the results replace them.
+pub(crate) fn call<T>(
+    store: &mut StoreInner<T>,
+    func: NonNull<rt::Func>,
+    slots: &mut [u64],
+) -> Result<()> {
+    let Err((Stopped { cause, frames }, failure)) = raw::run(store, func, slots, serve) else {
+        return Ok(());
+    };
+    let mut error = match cause {
+        Cause::Trap(kind) => Error::trap_of(kind),
+        Cause::Thrown(slot) => exception(store, slot),
+        Cause::Limit(error) => return Err(error.into()),
+        Cause::Panicked(panic) => resume_unwind(panic),
+        Cause::Host => {
+            let reason = || (Error::usage("the guest stopped for no reason it told"), None);
+            let (mut error, thrown) = failure.unwrap_or_else(reason);
+            // The scope of the reference that the error has was left when the guest went on.
+            if let Some(exception) = thrown.and_then(|s| Ref::from_slot(store.id, &store.rt, s)) {
+                error.replace(ExnRef(exception));
+            }
+            error
+        }
+    };
+    error.describe(store);
+    error.pass(|| frames.into_iter().map(RawFrame::Native).collect());
+    Err(error)
+}
+
+/// Serves a call of a function without native code.
+fn serve<T>(
+    store: &mut StoreInner<T>,
+    func: NonNull<rt::Func>,
+    caller: NonNull<rt::Instance>,
+    slots: &mut [u64],
+) -> Result<(), Failure> {
+    let handle = Handle::new(store.id, func);
+    let is_host = handle.get(store.id, &store.rt).is_ok_and(|func| func.instance.is_null());
+    let scope = store.rt.enter_scope();
+    let result = match is_host {
+        true => {
+            funcs::serve(store, func, caller, slots).unwrap_or_else(|panic| resume_unwind(panic))
+        }
+        false => invoke(store, &handle, slots),
+    };
+    let result = result.map_err(|error| {
+        let thrown = error.slot(store);
+        (error, thrown)
+    });
+    store.rt.leave_scope(scope);
+    result
+}

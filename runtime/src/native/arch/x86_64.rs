@@ -1,0 +1,167 @@
+//! x86_64. Guests have their context in r15 and their frame pointer in rbp.
+
+use core::arch::naked_asm;
+
+use super::{
+    super::entry::{Entry, LAND},
+    offsets::*,
+};
+
+/// See [`super`].
+///
+/// # Safety
+/// `stub` is an enter stub for the function at `code`, whose context is `context`. The entry is that of the innermost
+/// activation, and its `guest_sp` a multiple of 16.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn enter(
+    entry: *mut Entry,
+    context: *mut u8,
+    code: *const u8,
+    slots: *mut u64,
+    stub: *const u8,
+) -> u32 {
+    naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "sub rsp, 8",
+        "mov [rdi + {HOST_SP}], rsp",
+        "mov rsp, [rdi + {GUEST_SP}]",
+        "push rdi",
+        "push rdi",
+        "mov dword ptr [rdi + {IN_GUEST}], 1",
+        "cmp dword ptr [rdi + {PENDING}], 0",
+        "jne 2f",
+        "mov rax, r8",
+        "mov r15, rsi",
+        "mov rdi, rsi",
+        "mov rsi, rdx",
+        "mov rdx, rcx",
+        // The chain of frame pointers ends here.
+        "xor ebp, ebp",
+        "call rax",
+        "pop rdi",
+        "mov dword ptr [rdi + {IN_GUEST}], 0",
+        "mov rsp, [rdi + {HOST_SP}]",
+        "xor eax, eax",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        "2:",
+        "jmp {leave}",
+        HOST_SP = const HOST_SP,
+        GUEST_SP = const GUEST_SP,
+        IN_GUEST = const IN_GUEST,
+        PENDING = const PENDING,
+        leave = sym leave,
+    )
+}
+
+/// See [`super`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn leave(entry: *mut Entry) {
+    naked_asm!(
+        "cmp dword ptr [rdi + {PENDING}], {LAND}",
+        "je 2f",
+        "mov dword ptr [rdi + {IN_GUEST}], 0",
+        "mov rsp, [rdi + {HOST_SP}]",
+        "mov eax, 1",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        "2:",
+        "mov dword ptr [rdi + {PENDING}], 0",
+        "mov rax, [rdi + {LAND_PAYLOAD}]",
+        "mov rdx, [rdi + {LAND_PAYLOAD} + 8]",
+        "mov r15, [rdi + {LAND_CONTEXT}]",
+        "mov rbp, [rdi + {LAND_FP}]",
+        "mov rsp, [rdi + {LAND_SP}]",
+        "jmp [rdi + {LAND_PC}]",
+        HOST_SP = const HOST_SP,
+        IN_GUEST = const IN_GUEST,
+        PENDING = const PENDING,
+        LAND = const LAND,
+        LAND_PC = const LAND_PC,
+        LAND_SP = const LAND_SP,
+        LAND_FP = const LAND_FP,
+        LAND_CONTEXT = const LAND_CONTEXT,
+        LAND_PAYLOAD = const LAND_PAYLOAD,
+    )
+}
+
+/// See [`super`]. The builtin is in rax, its arguments in the registers of the system's convention.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn common() {
+    naked_asm!(
+        "mov r11, [rdi + {VM}]",
+        "mov r11, [r11 + {ENTRY}]",
+        "mov r10, [rsp]",
+        "mov [r11 + {EXIT_FP}], rbp",
+        "mov [r11 + {EXIT_PC}], r10",
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "mov [r11 + {EXIT_SP}], rsp",
+        "mov dword ptr [r11 + {IN_GUEST}], 0",
+        "mov rsp, [r11 + {HOST_SP}]",
+        "mov rbx, r11",
+        "call rax",
+        "mov dword ptr [rbx + {IN_GUEST}], 1",
+        "cmp dword ptr [rbx + {PENDING}], 0",
+        "jne 2f",
+        "mov rsp, [rbx + {EXIT_SP}]",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        "2:",
+        "mov rdi, rbx",
+        "jmp {leave}",
+        VM = const VM,
+        ENTRY = const ENTRY,
+        HOST_SP = const HOST_SP,
+        EXIT_SP = const EXIT_SP,
+        EXIT_FP = const EXIT_FP,
+        EXIT_PC = const EXIT_PC,
+        IN_GUEST = const IN_GUEST,
+        PENDING = const PENDING,
+        leave = sym leave,
+    )
+}
+
+/// A shim: what native code calls to call a builtin.
+macro_rules! shim {
+    ($name:ident, $builtin:path) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name() {
+            core::arch::naked_asm!(
+                "lea rax, [rip + {builtin}]",
+                "jmp {common}",
+                builtin = sym $builtin,
+                common = sym $crate::native::arch::common,
+            )
+        }
+    };
+}
+pub(crate) use shim;
+
+/// See [`super`]. This machine needs nothing.
+pub(crate) fn publish(_start: *mut u8, _len: usize) {}

@@ -1,0 +1,69 @@
+//! The stack that a store's guests run on: a mapping with a guard below it. Invariant: `low..top` is readable and
+//! writable, and the [`GUARD`] bytes below it are neither.
+
+use core::ptr;
+
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+
+use crate::{
+    LimitError,
+    abi::{FRAME_BYTES, Traps},
+};
+
+/// Bytes of the guard; code touches every stretch of this size of a larger frame.
+pub(super) const GUARD: usize = 64 << 10;
+/// Stacks are made of whole pages of every supported machine.
+const PAGE: usize = 64 << 10;
+
+/// A guest's stack.
+pub(super) struct GuestStack {
+    map: *mut u8,
+    /// The lowest usable address.
+    low: usize,
+    /// Where it counts as used up.
+    limit: usize,
+    top: usize,
+}
+
+impl GuestStack {
+    /// A stack of at least so many bytes, for code that notices its end in this way.
+    pub fn new(bytes: usize, traps: Traps) -> Result<GuestStack, LimitError> {
+        let refused = || LimitError::no_memory("the stack of native code", bytes);
+        // A function that checks has its frame in place when it does, and calls the runtime.
+        let below = match traps {
+            Traps::Checks => FRAME_BYTES as usize + PAGE,
+            Traps::Signals => 0,
+        };
+        let bytes = bytes.checked_next_multiple_of(PAGE).ok_or_else(refused)?.max(PAGE);
+        let usable = bytes.checked_add(below).ok_or_else(refused)?;
+        let all = usable.checked_add(GUARD).ok_or_else(refused)?;
+        let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
+        let access = MprotectFlags::READ.union(MprotectFlags::WRITE);
+        // SAFETY: a new mapping at an address of the kernel's choice touches nothing.
+        let map = unsafe { mmap_anonymous(ptr::null_mut(), all, ProtFlags::empty(), flags) };
+        let map = map.map_err(|_| refused())?.cast::<u8>();
+        let low = map as usize + GUARD;
+        let stack = GuestStack { map, low, limit: low + below, top: low + usable };
+        // SAFETY: the range is the upper part of the mapping just made.
+        unsafe { mprotect(map.add(GUARD).cast(), usable, access) }.map_err(|_| refused())?;
+        Ok(stack)
+    }
+
+    /// One past the highest address, a multiple of 64 KiB.
+    pub fn top(&self) -> usize {
+        self.top
+    }
+
+    /// The address that the stack pointer is not to fall below: in code that checks for itself, and when the guest
+    /// is entered.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+impl Drop for GuestStack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping belongs to this stack, on which nothing runs any more. A failure leaks it.
+        let _ = unsafe { munmap(self.map.cast(), self.top - self.map as usize) };
+    }
+}

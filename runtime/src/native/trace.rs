@@ -1,0 +1,108 @@
+//! The frames of native code, found by frame pointers. Backtraces and exceptions ask for them. Invariant: nothing
+//! outside the activation's part of the guest's stack is read, whatever the frames hold.
+
+use alloc::vec::Vec;
+
+use lithe_types::limits;
+
+use super::{
+    entry::Entry,
+    text::{NativeCode, Text},
+};
+use crate::{Code, Instance, Shared, Store};
+
+/// A frame of a backtrace.
+pub struct Frame {
+    /// The module.
+    pub code: Shared<Code>,
+    /// The function's index in its module.
+    pub func: u32,
+    /// The byte offset of the operator in the module.
+    pub offset: u32,
+}
+
+/// A frame as the stack tells it.
+pub(super) struct RawFrame {
+    pub text: *const Text,
+    /// Where the function goes on, or the instruction that failed.
+    pub pc: usize,
+    /// Its frame pointer.
+    pub fp: usize,
+    /// Whether `pc` follows a call.
+    pub returns: bool,
+}
+
+/// The frames of an activation from its last call into the runtime on, innermost first.
+pub(super) struct Walk {
+    pc: usize,
+    fp: usize,
+    returns: bool,
+    low: usize,
+    top: usize,
+}
+
+impl Walk {
+    /// The frames of an activation that is in the runtime, or was left there.
+    pub fn new(entry: &Entry) -> Walk {
+        let (pc, fp) = (entry.exit_pc, entry.exit_fp);
+        Walk { pc, fp, returns: true, low: entry.exit_sp, top: entry.guest_sp }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = RawFrame;
+
+    fn next(&mut self) -> Option<RawFrame> {
+        let text = Text::find(self.pc)?;
+        let frame = RawFrame { text, pc: self.pc, fp: self.fp, returns: self.returns };
+        let inside = self.low <= self.fp && self.fp.checked_add(16)? <= self.top;
+        self.pc = 0;
+        self.returns = true;
+        if inside && self.fp.is_multiple_of(8) {
+            // SAFETY: both words lie in the activation's part of the guest's stack, which is readable.
+            let [fp, pc] = unsafe { *(self.fp as *const [usize; 2]) };
+            self.low = self.fp + 16;
+            self.fp = fp;
+            self.pc = pc;
+        }
+        Some(frame)
+    }
+}
+
+/// The frames of an activation that was left.
+pub(super) fn frames(store: &Store, entry: &Entry) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    let mut last: Option<&Shared<Code>> = None;
+    for raw in Walk::new(entry) {
+        if frames.len() >= limits::BACKTRACE_FRAMES {
+            break;
+        }
+        let runs = |code: &&Shared<Code>| code.native().is_some_and(|native| native.is(raw.text));
+        let Some(code) = last.filter(runs).or_else(|| codes(store).find(runs)) else { continue };
+        last = Some(code);
+        let Some(native) = code.native() else { continue };
+        frames.extend(frame(code, native, &raw));
+    }
+    frames
+}
+
+fn codes(store: &Store) -> impl Iterator<Item = &Shared<Code>> {
+    store.instances.iter().map(|instance| {
+        // SAFETY: instances live as long as the store, which is borrowed, and their modules never change.
+        let instance: &Instance = unsafe { instance.as_ref() };
+        &instance.code
+    })
+}
+
+/// The frame as people see it; stubs are not seen.
+fn frame(code: &Shared<Code>, native: &NativeCode, raw: &RawFrame) -> Option<Frame> {
+    // SAFETY: the text belongs to the module, which lives.
+    let pc = unsafe { (*raw.text).offset(raw.pc) };
+    let within = if raw.returns { pc.checked_sub(1)? } else { pc };
+    let artifact = native.artifact();
+    let function = artifact.function_at(within)?;
+    let start = code.module().bodies.get(function)?.start;
+    let site = artifact.site(function, pc);
+    let func = code.module().imported_funcs + function as u32;
+    Some(Frame { code: code.clone(), func, offset: site.map_or(start, |site| site.module) })
+}
