@@ -299,13 +299,22 @@ impl Artifact {
 
     /// The last site of the function with this number that is at or before an offset in the text.
     pub fn site(&self, function: usize, text: u32) -> Option<Site> {
+        self.sites(function)?.take_while(|site| site.text <= text).last()
+    }
+
+    /// The site of the call in the function with this number that returns to an offset in the text.
+    pub fn call_site(&self, function: usize, text: u32) -> Option<Site> {
+        self.sites(function)?.find(|site| site.text == text && site.trap.is_none())
+    }
+
+    /// The sites of the function with this number, in order.
+    fn sites(&self, function: usize) -> Option<impl Iterator<Item = Site> + '_> {
         let sites = self.part(Part::Sites);
         let from = self.function(function)?.sites as usize;
         let to = self.function(function + 1).map_or(sites.len(), |next| next.sites as usize);
         let mut bytes = sites.get(from..to)?;
         let mut site = Site { text: self.function(function)?.start, module: 0, trap: None };
-        let mut found = None;
-        while !bytes.is_empty() {
+        Some(core::iter::from_fn(move || {
             site.text = site.text.wrapping_add(unleb(&mut bytes)? as u32);
             let delta = unleb(&mut bytes)?;
             let delta = (delta >> 1) as i64 ^ -((delta & 1) as i64);
@@ -313,12 +322,8 @@ impl Artifact {
             let (trap, rest) = bytes.split_first()?;
             site.trap = TrapKind::from_code(*trap);
             bytes = rest;
-            if site.text > text {
-                break;
-            }
-            found = Some(site);
-        }
-        found
+            Some(site)
+        }))
     }
 
     /// The handlers of the call that returns to this offset, in the order in which they are tried.
