@@ -2,7 +2,7 @@
 //!
 //! Functions of the text have numbers: the module's defined functions in order, then for each class of function
 //! types one that is entered from the host and one that reaches functions without native code, then one for each
-//! imported function.
+//! imported function, then those that make rare calls into the runtime.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -11,11 +11,11 @@ use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
 use lithe_parser::{ConstOp, ElementItems, ExternKind, Module, Operator, SegmentMode};
 use lithe_runtime::{
-    Registry,
-    abi::{Arch, ContextLayout, Traps},
+    Registry, Shape, Shared,
+    abi::{Arch, Builtin, ContextLayout, Traps},
     artifact::Target,
 };
-use lithe_types::{FuncType, HeapType, MemoryType, RefType, ValType};
+use lithe_types::{FuncType, HeapType, MemoryType, RefType, TrapKind, ValType};
 use lithe_validator::ValidModule;
 
 /// A function in the text.
@@ -29,6 +29,67 @@ pub enum Function {
     Reach(u32),
     /// Calls the imported function with this index, which has no native code.
     Import(u32),
+    /// Makes a call into the runtime that is rare, so that each place where it is made takes few bytes.
+    Rare(Rare),
+}
+
+/// A rare call into the runtime. It has the native convention, after which nothing survives an exception.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rare {
+    /// Throws an exception.
+    Throw,
+    /// Throws a new exception: tag, and the address of its payload.
+    ThrowNew,
+    /// The store's signal is set.
+    Interrupted,
+    /// Fuel ran out.
+    OutOfFuel,
+    /// Traps.
+    Trap(TrapKind),
+}
+
+impl Rare {
+    const FIRST: [Rare; 4] = [Rare::Throw, Rare::ThrowNew, Rare::Interrupted, Rare::OutOfFuel];
+
+    fn from_number(number: u32) -> Option<Rare> {
+        let number = number as usize;
+        let trap = || TrapKind::ALL.get(number - Rare::FIRST.len()).map(|kind| Rare::Trap(*kind));
+        Rare::FIRST.get(number).copied().or_else(trap)
+    }
+
+    fn number(self) -> u32 {
+        let trap = |kind| TrapKind::ALL.iter().position(|other| *other == kind);
+        let place = match self {
+            Rare::Trap(kind) => trap(kind).map(|place| place + Rare::FIRST.len()),
+            other => Rare::FIRST.iter().position(|first| *first == other),
+        };
+        place.unwrap_or_default() as u32
+    }
+
+    /// How many there are.
+    fn count() -> u32 {
+        (Rare::FIRST.len() + TrapKind::ALL.len()) as u32
+    }
+
+    /// The call that it makes.
+    pub fn builtin(self) -> Builtin {
+        match self {
+            Rare::Throw => Builtin::throw,
+            Rare::ThrowNew => Builtin::throw_new,
+            Rare::Interrupted => Builtin::interrupted,
+            Rare::OutOfFuel => Builtin::out_of_fuel,
+            Rare::Trap(_) => Builtin::trap,
+        }
+    }
+
+    /// The types of its arguments.
+    pub fn params(self) -> &'static [Type] {
+        match self {
+            Rare::Throw => &[types::I32],
+            Rare::ThrowNew => &[types::I32, types::I64],
+            _ => &[],
+        }
+    }
 }
 
 /// How code has its context.
@@ -67,6 +128,9 @@ pub struct Env<'a> {
     pub classes: Vec<u32>,
     /// A type index of each class of function types.
     pub class_types: Vec<u32>,
+    /// By type index, how objects lie and what their types are subtypes of; empty where there are no types of objects.
+    /// The ids in it are no ids of a store.
+    pub shapes: Vec<Shared<Shape>>,
     /// Tables that never change, in the order of their names in the text.
     pub static_tables: Vec<StaticTable>,
     /// Whether a function may return in the context of another instance: one that ends in a call of a function that
@@ -96,7 +160,11 @@ impl<'a> Env<'a> {
             Arch::Aarch64 => Convention::Pinned,
             Arch::Riscv64 => Convention::Argument,
         };
-        let (classes, class_types) = classes(module);
+        let registry = Registry::default();
+        let ids = registry.register(&module.types, &module.rec_groups).unwrap_or_default();
+        let (classes, class_types) = classes(module, &ids);
+        let objects = module.types.iter().any(|ty| ty.as_func().is_none());
+        let shapes = ids.iter().filter(|_| objects).map(|id| registry.shape(*id)).collect();
         let context = ContextLayout::of(module);
         let mut env = Env {
             valid,
@@ -106,6 +174,7 @@ impl<'a> Env<'a> {
             convention,
             classes,
             class_types,
+            shapes,
             static_tables: Vec::new(),
             foreign_returns: false,
             facts: Vec::new(),
@@ -138,7 +207,8 @@ impl<'a> Env<'a> {
     /// How many functions the text has.
     pub fn functions(&self) -> u32 {
         let classes = self.class_types.len() as u32;
-        self.module.bodies.len() as u32 + 2 * classes + self.module.imported_funcs
+        let module = self.module;
+        module.bodies.len() as u32 + 2 * classes + module.imported_funcs + Rare::count()
     }
 
     /// The function with this number.
@@ -148,7 +218,13 @@ impl<'a> Env<'a> {
             None => Function::Defined(number),
             Some(stub) if stub < classes => Function::Enter(stub),
             Some(stub) if stub < 2 * classes => Function::Reach(stub - classes),
-            Some(stub) => Function::Import(stub - 2 * classes),
+            Some(stub) => {
+                let stub = stub - 2 * classes;
+                match stub.checked_sub(self.module.imported_funcs).and_then(Rare::from_number) {
+                    Some(rare) => Function::Rare(rare),
+                    None => Function::Import(stub),
+                }
+            }
         }
     }
 
@@ -160,6 +236,9 @@ impl<'a> Env<'a> {
             Function::Enter(class) => defined + class,
             Function::Reach(class) => defined + classes + class,
             Function::Import(func) => defined + 2 * classes + func,
+            Function::Rare(rare) => {
+                defined + 2 * classes + self.module.imported_funcs + rare.number()
+            }
         }
     }
 
@@ -186,6 +265,22 @@ impl<'a> Env<'a> {
     pub fn func_type(&self, ty: u32) -> &'a FuncType {
         static EMPTY: LazyLock<FuncType> = LazyLock::new(FuncType::default);
         self.module.func_type(ty).unwrap_or(&EMPTY)
+    }
+
+    /// How the objects of a type lie; the type is one of objects.
+    pub fn shape(&self, ty: u32) -> &Shape {
+        &self.shapes[ty as usize]
+    }
+
+    /// The type that declares field `field` of type `ty` and its subtypes first.
+    pub fn field_owner(&self, ty: u32, field: usize) -> u32 {
+        let mut owner = ty;
+        while let Some(parent) = self.module.types[owner as usize].supertype
+            && self.shape(parent).fields.len() > field
+        {
+            owner = parent;
+        }
+        self.shape(owner).supers.last().copied().unwrap_or(owner)
     }
 
     /// The place of a table among those that never change.
@@ -238,6 +333,16 @@ impl<'a> Env<'a> {
         let value = |ty: &ValType| AbiParam::new(self.value_type(*ty));
         signature.params.extend(ty.params.iter().map(value));
         signature.returns.extend(ty.results.iter().map(value));
+        signature
+    }
+
+    /// The native convention for a rare call into the runtime.
+    pub fn rare_signature(&self, rare: Rare) -> Signature {
+        let mut signature = Signature::new(CallConv::Tail);
+        if self.convention == Convention::Argument {
+            signature.params.push(AbiParam::new(types::I64));
+        }
+        signature.params.extend(rare.params().iter().map(|ty| AbiParam::new(*ty)));
         signature
     }
 
@@ -336,7 +441,13 @@ impl<'a> Env<'a> {
                 Operator::MemoryGrow { .. }
                 | Operator::MemoryCopy { .. }
                 | Operator::MemoryFill { .. }
-                | Operator::MemoryInit { .. } => calls = true,
+                | Operator::MemoryInit { .. }
+                | Operator::ArrayNewData { .. }
+                | Operator::ArrayNewElem { .. }
+                | Operator::ArrayFill { .. }
+                | Operator::ArrayCopy { .. }
+                | Operator::ArrayInitData { .. }
+                | Operator::ArrayInitElem { .. } => calls = true,
                 _ => {}
             }
             if calls {
@@ -350,8 +461,7 @@ impl<'a> Env<'a> {
 
 /// Classes of type indices, and a type index for each class of function types. Types are in one class when they are
 /// the same type.
-fn classes(module: &Module) -> (Vec<u32>, Vec<u32>) {
-    let ids = Registry::default().register(&module.types, &module.rec_groups).unwrap_or_default();
+fn classes(module: &Module, ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut known = HashMap::new();
     let mut class_types = Vec::new();
     let mut classes = vec![u32::MAX; module.types.len()];

@@ -2,15 +2,15 @@
 //! CLIF whose parameters are the values that branches carry.
 
 use cranelift_codegen::ir::{
-    Block, BlockArg, BlockCall, InstBuilder, InstructionData, JumpTableData, Opcode, Value,
-    condcodes::IntCC, immediates::Imm64, types,
+    Block, BlockArg, BlockCall, InstBuilder, InstructionData, JumpTableData, Opcode, TrapCode,
+    Value, condcodes::IntCC, immediates::Imm64, types,
 };
 use lithe_parser::{BlockType, BrTable, val_type};
-use lithe_runtime::{Vm, abi, abi::Builtin};
+use lithe_runtime::{Vm, abi};
 use lithe_types::{TrapKind, ValType};
 
 use super::{Translator, context::Region, exceptions::Try};
-use crate::env::Convention;
+use crate::env::{Convention, Rare};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -119,7 +119,7 @@ impl<'a> Translator<'a> {
     }
 
     /// The values that a branch to a label with `count` of them carries.
-    fn top(&self, count: usize) -> Vec<BlockArg> {
+    pub(super) fn top(&self, count: usize) -> Vec<BlockArg> {
         Translator::args(&self.stack[self.stack.len().saturating_sub(count)..])
     }
 
@@ -165,9 +165,9 @@ impl<'a> Translator<'a> {
         self.open(Kind::If, sig, None, Some(otherwise));
         self.b.seal_block(otherwise);
         self.b.seal_block(then);
-        let known = self.block_context;
+        let known = (self.block_context, std::mem::take(&mut self.never_null));
         self.switch_to(then);
-        self.block_context = known;
+        (self.block_context, self.never_null) = known;
         self.begin_region(false);
     }
 
@@ -279,7 +279,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Where a branch to the label at `depth` goes, and how many values it carries.
-    fn label(&mut self, depth: u32) -> (Block, usize) {
+    pub(super) fn label(&mut self, depth: u32) -> (Block, usize) {
         let index = self.frames.len().saturating_sub(1 + depth as usize);
         let frame = &mut self.frames[index];
         match frame.header {
@@ -356,8 +356,8 @@ impl<'a> Translator<'a> {
             self.b.ins().brif(out, cold, &[], next, &[]);
             let known = self.block_context;
             self.continue_in(cold);
-            self.builtin(Builtin::out_of_fuel, &[]);
-            self.trap(TrapKind::OutOfFuel);
+            self.rare(Rare::OutOfFuel, &[]);
+            self.b.ins().trap(TrapCode::unwrap_user(TrapKind::OutOfFuel as u8));
             self.continue_in(next);
             self.block_context = known;
         }
@@ -398,7 +398,7 @@ impl<'a> Translator<'a> {
         self.b.ins().brif(set, cold, &[], next, &[]);
         let known = self.block_context;
         self.continue_in(cold);
-        self.builtin(Builtin::interrupted, &[]);
+        self.rare(Rare::Interrupted, &[]);
         self.b.ins().jump(next, &[]);
         self.continue_in(next);
         self.block_context = known;
