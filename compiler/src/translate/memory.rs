@@ -86,6 +86,9 @@ impl Translator<'_> {
         if self.env.guarded(&ty)
             && let Ok(offset) = i32::try_from(memarg.offset)
         {
+            if ty.is64 {
+                self.check_address(index, abi::address_space(&ty));
+            }
             let base = self.memory_base(memory);
             let pointer = self.b.ins().iadd(base, wide);
             return Place { pointer, offset, flags };
@@ -98,6 +101,14 @@ impl Translator<'_> {
             0
         });
         Place { pointer, offset, flags }
+    }
+
+    /// Traps unless `index` is below a power of two.
+    fn check_address(&mut self, index: Value, end: u64) {
+        if self.small_addresses.insert(index) {
+            let high = self.b.ins().ushr_imm_u(index, i64::from(end.ilog2()));
+            self.trap_if(high, TrapKind::MemoryOutOfBounds);
+        }
     }
 
     /// Traps unless `index + offset + bytes` is within the memory.

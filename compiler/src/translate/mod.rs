@@ -121,6 +121,8 @@ pub(crate) struct Translator<'a> {
     loops: usize,
     /// The instruction that holds the charge of the current region, and the charge.
     charge: Option<(ir::Inst, i64)>,
+    /// Addresses that the current block has compared with the end of the address space.
+    small_addresses: HashSet<Value>,
     regions: HashMap<Region, AliasRegion>,
     signatures: HashMap<u32, SigRef>,
     builtins: HashMap<Builtin, SigRef>,
@@ -155,6 +157,7 @@ impl<'a> Translator<'a> {
             block_context: None,
             loops: 0,
             charge: None,
+            small_addresses: HashSet::new(),
             regions: HashMap::new(),
             signatures: HashMap::new(),
             builtins: HashMap::new(),
@@ -187,6 +190,7 @@ impl<'a> Translator<'a> {
     /// Goes on in `block`, where nothing is known of the context or of references.
     fn switch_to(&mut self, block: Block) {
         self.b.switch_to_block(block);
+        self.small_addresses.clear();
         self.block_context = None;
         self.never_null.clear();
     }
