@@ -137,11 +137,17 @@ impl Translator<'_> {
     pub(super) fn address(&mut self, memarg: &MemArg, bytes: u32) -> (Value, MemFlagsData) {
         let index = self.pop();
         if bytes > 1 {
-            let wide = match self.memory_type(Translator::memory_of(memarg)).is64 {
+            let is64 = self.memory_type(Translator::memory_of(memarg)).is64;
+            let wide = match is64 {
                 true => index,
                 false => self.b.ins().uextend(types::I64, index),
             };
             let effective = self.b.ins().iadd_imm_u(wide, memarg.offset as i64);
+            if is64 && memarg.offset != 0 {
+                // An address that wraps is out of bounds before it is unaligned.
+                let wraps = self.b.ins().icmp(IntCC::UnsignedLessThan, effective, index);
+                self.trap_if(wraps, TrapKind::MemoryOutOfBounds);
+            }
             let low = self.b.ins().band_imm_u(effective, i64::from(bytes - 1));
             self.trap_if(low, TrapKind::UnalignedAtomic);
         }
