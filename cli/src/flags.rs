@@ -182,6 +182,7 @@ pub enum Id {
     Preload,
     Argv0,
     Engine,
+    Traps,
     Config,
     AllProposals,
     Stats,
@@ -331,6 +332,8 @@ pub const FLAGS: &[Flag] = &[
 
     flag(Id::Engine, "engine", One("auto|interp|native|loop"), Topic::Engine, ENGINES,
         "Choose the engine; `loop` is the interpreter's portable back end"),
+    flag(Id::Traps, "traps", One("signals|checks"), Topic::Engine, ENGINES,
+        "Choose how native code notices what it must not do: by guard pages and signals, or by itself"),
     flag(Id::Deterministic, "deterministic", Nothing, Topic::Engine, RUN,
         "Make runs repeat: one NaN, and clocks and random bytes from a seed"),
     flag(Id::Seed, "seed", One("N"), Topic::Engine, RUN,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use lithe::{Dispatch, Engine, Features, StoreLimits};
+use lithe::{Dispatch, Engine, Features, StoreLimits, Strategy, Traps};
 
 use crate::command::{self, Early};
 use crate::config;
@@ -49,6 +49,8 @@ pub struct Options {
     pub preloads: Vec<(String, PathBuf)>,
     pub argv0: Option<OsString>,
     pub dispatch: Dispatch,
+    pub strategy: Strategy,
+    pub traps: Traps,
     pub features: Features,
     /// Whether NaN results are canonical.
     pub nan_canonicalization: bool,
@@ -83,6 +85,8 @@ impl Options {
             preloads: Vec::new(),
             argv0: None,
             dispatch: Dispatch::Auto,
+            strategy: Strategy::Interpreter,
+            traps: Traps::Signals,
             features: if verb == Verb::Validate { Features::WASM3 } else { Engine::DEFAULT },
             nan_canonicalization: false,
             seed: None,
@@ -228,7 +232,8 @@ impl Options {
             Id::Invoke => self.invoke = Some(values::text(value)?.into()),
             Id::Preload => self.preloads.push(values::preload(value)?),
             Id::Argv0 => self.argv0 = Some(value.into()),
-            Id::Engine => self.dispatch = engine(value)?,
+            Id::Engine => (self.strategy, self.dispatch) = engine(value)?,
+            Id::Traps => self.traps = traps(value)?,
             Id::Config => return Err("a configuration file cannot name another one".into()),
             Id::AllProposals => {
                 self.features = match values::switch(value)? {
@@ -270,12 +275,20 @@ fn takes_nothing(flag: &Flag) -> bool {
     flag.takes == Takes::Nothing || flag.id == Id::Accepted
 }
 
-fn engine(value: &OsStr) -> Result<Dispatch, Expected> {
+fn engine(value: &OsStr) -> Result<(Strategy, Dispatch), Expected> {
     match values::text(value)? {
-        "auto" | "interp" => Ok(Dispatch::Auto),
-        "loop" => Ok(Dispatch::Loop),
-        "native" => Err("the native compiler arrives with a later release; use `interp`".into()),
+        "auto" | "interp" => Ok((Strategy::Interpreter, Dispatch::Auto)),
+        "loop" => Ok((Strategy::Interpreter, Dispatch::Loop)),
+        "native" => Ok((Strategy::Native, Dispatch::Auto)),
         _ => Err("expected auto, interp, native or loop".into()),
+    }
+}
+
+fn traps(value: &OsStr) -> Result<Traps, Expected> {
+    match values::text(value)? {
+        "signals" => Ok(Traps::Signals),
+        "checks" => Ok(Traps::Checks),
+        _ => Err("expected signals or checks".into()),
     }
 }
 

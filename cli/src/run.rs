@@ -46,6 +46,7 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     let file = Path::new(file);
     check_threads(&options)?;
     let config = Config::new().features(options.features).dispatch(options.dispatch);
+    let config = config.strategy(options.strategy).traps(options.traps);
     let deterministic = options.nan_canonicalization || options.seed.is_some();
     let config = config.fuel(options.fuel.is_some()).deterministic(deterministic);
     let engine = Engine::new(&config);

@@ -8,7 +8,10 @@ use cranelift_codegen::{
     isa::TargetIsa,
 };
 use cranelift_control::ControlPlane;
-use lithe_runtime::artifact::{self, Handler, Site, write_site};
+use lithe_runtime::{
+    abi::FRAME_BYTES,
+    artifact::{self, Handler, Site, write_site},
+};
 use lithe_types::TrapKind;
 
 use crate::{
@@ -37,6 +40,11 @@ pub(crate) fn compile(context: &mut Context, isa: &dyn TargetIsa) -> Result<Comp
         return Err(refused(error.inner));
     }
     let code = context.compiled_code().ok_or_else(|| internal("it made no code"))?;
+    let frame = code.buffer.frame_layout().map_or(u32::MAX, |frame| frame.frame_to_fp_offset);
+    if frame > FRAME_BYTES {
+        let message = format!("its frame of {frame} bytes is larger than {FRAME_BYTES} bytes");
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
     Ok(Compiled {
         code: code.code_buffer().into(),
         align: code.buffer.alignment,

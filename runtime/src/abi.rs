@@ -40,6 +40,10 @@ pub const SIGNAL: i32 = -64;
 pub const HEAP: i32 = -72;
 /// The `*mut u64` bitmap of object starts; of modules with types of objects only.
 pub const STARTS: i32 = -80;
+/// Bytes that the frame of a function has at most. Code that checks for itself does so with its frame in place, so
+/// this much lies below the limit.
+pub const FRAME_BYTES: u32 = 1 << 20;
+
 /// Bytes of the fixed words, with room for more.
 pub const FIXED: i32 = 128;
 

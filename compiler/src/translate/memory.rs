@@ -30,7 +30,7 @@ enum Extension {
 }
 
 impl Translator<'_> {
-    fn memory_type(&self, memory: u32) -> MemoryType {
+    pub(super) fn memory_type(&self, memory: u32) -> MemoryType {
         self.env.module.memories[memory as usize]
     }
 
@@ -61,7 +61,7 @@ impl Translator<'_> {
         self.b.ins().load(types::I64, flags, record, core::mem::offset_of!(Memory, len) as i32)
     }
 
-    fn memory_of(memarg: &MemArg) -> u32 {
+    pub(super) fn memory_of(memarg: &MemArg) -> u32 {
         match memarg.target {
             MemArgTarget::Memory(index) => index,
             // Access to arrays is a proposal that no feature of Lithe enables.

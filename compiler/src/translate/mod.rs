@@ -13,6 +13,7 @@
 //! ```
 
 mod arrays;
+mod atomic;
 mod calls;
 mod casts;
 mod context;
@@ -28,6 +29,8 @@ mod ops;
 mod simd;
 mod stubs;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 

@@ -93,6 +93,7 @@ impl Translator<'_> {
             _ if self.numeric(op)
                 || self.access(op)
                 || self.simd(op)
+                || self.atomic(op)
                 || self.call_operator(op)
                 || self.entity(op)
                 || self.whole_memory(op)

@@ -17,7 +17,7 @@ use super::{
     stack::GuestStack,
     trace::{self, Frame},
 };
-use crate::{Func, Instance, LimitError, Store};
+use crate::{Func, Instance, LimitError, Store, abi::Traps};
 
 /// Bytes of stack that entering takes beside the arguments and results.
 const ENTRY_BYTES: usize = 8 << 10;
@@ -109,19 +109,18 @@ pub unsafe fn call(
         if (*vm).entries >= limits::HOST_ENTRIES {
             return exhausted();
         }
-        if let Err(error) = ensure_stack(store) {
+        if let Err(error) = ensure_stack(store, func) {
             return Err(Stopped::early(Cause::Limit(error)));
         }
         let state = &raw mut (*vm).native;
-        let Some((low, top)) = (*state).stack.as_ref().map(|stack| (stack.low(), stack.top()))
-        else {
+        let Some((limit, top)) = (*state).stack.as_ref().map(|s| (s.limit(), s.top())) else {
             return exhausted();
         };
         let outer = (*state).entry;
         let guest_sp = if outer.is_null() { top } else { (*outer).exit_sp & !15 };
         let func = func.as_ref();
         let words = usize::from(func.param_slots) + usize::from(func.result_slots);
-        if guest_sp.saturating_sub(low) < ENTRY_BYTES + 16 * words {
+        if guest_sp.saturating_sub(limit) < ENTRY_BYTES + 16 * words {
             return exhausted();
         }
         let mut entry = Entry {
@@ -163,12 +162,15 @@ pub unsafe fn call(
 /// Makes the guest's stack, once, and tells it to the contexts that there are.
 ///
 /// # Safety
-/// The store is alive, and no reference to it.
-unsafe fn ensure_stack(store: *mut Store) -> Result<(), LimitError> {
+/// The store is alive, and no reference to it; the function is one of it with native code.
+unsafe fn ensure_stack(store: *mut Store, func: NonNull<Func>) -> Result<(), LimitError> {
     // SAFETY: as the caller promises.
     let store = unsafe { &mut *store };
     if store.vm().native.stack.is_none() {
-        let stack = GuestStack::new(store.limits.stack_bytes)?;
+        // SAFETY: as the caller promises; instances live as long as the store.
+        let native = unsafe { (*func.as_ref().instance).code.native() };
+        let traps = native.map_or(Traps::Checks, |native| native.artifact().target().traps);
+        let stack = GuestStack::new(store.limits.stack_bytes, traps)?;
         for context in &store.contexts {
             context.set_stack_limit(stack.limit());
         }

@@ -5,37 +5,47 @@ use core::ptr;
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
-use crate::LimitError;
+use crate::{
+    LimitError,
+    abi::{FRAME_BYTES, Traps},
+};
 
 /// Bytes of the guard; code touches every stretch of this size of a larger frame.
 pub(super) const GUARD: usize = 64 << 10;
-/// Bytes that the runtime needs below the frame that calls it.
-const HEADROOM: usize = 4 << 10;
 /// Stacks are made of whole pages of every supported machine.
 const PAGE: usize = 64 << 10;
 
 /// A guest's stack.
 pub(super) struct GuestStack {
     map: *mut u8,
+    /// The lowest usable address.
     low: usize,
+    /// Where it counts as used up.
+    limit: usize,
     top: usize,
 }
 
 impl GuestStack {
-    /// A stack of at least so many bytes.
-    pub fn new(bytes: usize) -> Result<GuestStack, LimitError> {
+    /// A stack of at least so many bytes, for code that notices its end in this way.
+    pub fn new(bytes: usize, traps: Traps) -> Result<GuestStack, LimitError> {
         let refused = || LimitError::no_memory("the stack of native code", bytes);
+        // A function that checks has its frame in place when it does, and calls the runtime.
+        let below = match traps {
+            Traps::Checks => FRAME_BYTES as usize + PAGE,
+            Traps::Signals => 0,
+        };
         let bytes = bytes.checked_next_multiple_of(PAGE).ok_or_else(refused)?.max(PAGE);
-        let all = bytes.checked_add(GUARD).ok_or_else(refused)?;
+        let usable = bytes.checked_add(below).ok_or_else(refused)?;
+        let all = usable.checked_add(GUARD).ok_or_else(refused)?;
         let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
         let access = MprotectFlags::READ.union(MprotectFlags::WRITE);
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing.
         let map = unsafe { mmap_anonymous(ptr::null_mut(), all, ProtFlags::empty(), flags) };
         let map = map.map_err(|_| refused())?.cast::<u8>();
         let low = map as usize + GUARD;
-        let stack = GuestStack { map, low, top: low + bytes };
+        let stack = GuestStack { map, low, limit: low + below, top: low + usable };
         // SAFETY: the range is the upper part of the mapping just made.
-        unsafe { mprotect(map.add(GUARD).cast(), bytes, access) }.map_err(|_| refused())?;
+        unsafe { mprotect(map.add(GUARD).cast(), usable, access) }.map_err(|_| refused())?;
         Ok(stack)
     }
 
@@ -44,14 +54,10 @@ impl GuestStack {
         self.top
     }
 
-    /// The lowest address that code which checks for itself may let the stack pointer have.
+    /// The address that the stack pointer is not to fall below: in code that checks for itself, and when the guest
+    /// is entered.
     pub fn limit(&self) -> usize {
-        self.low + HEADROOM
-    }
-
-    /// The lowest usable address.
-    pub fn low(&self) -> usize {
-        self.low
+        self.limit
     }
 }
 
