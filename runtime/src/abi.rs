@@ -69,7 +69,7 @@ pub fn has_guard(ty: &MemoryType) -> bool {
 /// Addresses that native code forms without comparing them with a memory's size are below this.
 pub fn address_space(ty: &MemoryType) -> u64 {
     match ty.is64 {
-        true => limits::GUARDED_MEMORY64_BYTES,
+        true => limits::GUARDED_WIDE_MEMORY_BYTES,
         false => 1 << 32,
     }
 }
