@@ -14,6 +14,7 @@
 
 mod arrays;
 mod atomic;
+mod bounds;
 mod calls;
 mod casts;
 mod context;
@@ -47,6 +48,7 @@ use lithe_validator::{Scratch, Sink};
 
 use crate::env::{Convention, Env, Function, Rare};
 
+use bounds::Bounds;
 use context::Region;
 use control::Frame;
 
@@ -121,8 +123,7 @@ pub(crate) struct Translator<'a> {
     loops: usize,
     /// The instruction that holds the charge of the current region, and the charge.
     charge: Option<(ir::Inst, i64)>,
-    /// Addresses that the current block has compared with the end of the address space.
-    small_addresses: HashSet<Value>,
+    bounds: Bounds,
     regions: HashMap<Region, AliasRegion>,
     signatures: HashMap<u32, SigRef>,
     builtins: HashMap<Builtin, SigRef>,
@@ -157,7 +158,7 @@ impl<'a> Translator<'a> {
             block_context: None,
             loops: 0,
             charge: None,
-            small_addresses: HashSet::new(),
+            bounds: Bounds::default(),
             regions: HashMap::new(),
             signatures: HashMap::new(),
             builtins: HashMap::new(),
@@ -190,7 +191,6 @@ impl<'a> Translator<'a> {
     /// Goes on in `block`, where nothing is known of the context or of references.
     fn switch_to(&mut self, block: Block) {
         self.b.switch_to_block(block);
-        self.small_addresses.clear();
         self.block_context = None;
         self.never_null.clear();
     }
