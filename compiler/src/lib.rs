@@ -21,7 +21,7 @@ mod target;
 mod tests;
 mod translate;
 
-pub use compile::{Options, compile};
+pub use compile::{Options, compile, compile_to};
 pub use driver::Progress;
 pub use error::{Error, ErrorKind};
 pub use target::{Regalloc, parse_machine};
