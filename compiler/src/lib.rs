@@ -15,6 +15,7 @@ mod env;
 mod error;
 mod function;
 mod link;
+mod queue;
 mod reloc;
 mod target;
 #[cfg(test)]
