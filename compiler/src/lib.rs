@@ -17,6 +17,8 @@ mod function;
 mod link;
 mod reloc;
 mod target;
+#[cfg(test)]
+mod tests;
 mod translate;
 
 pub use compile::{Options, compile};

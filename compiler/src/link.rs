@@ -236,3 +236,71 @@ fn fill(arch: Arch, text: &mut Vec<u8>, until: u32) {
     // `int3`; elsewhere zeros are no instruction.
     text.resize(until as usize, if arch == Arch::X86_64 { 0xcc } else { 0 });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reloc::Reloc;
+
+    fn compiled(words: usize, calls: &[u32]) -> Compiled {
+        let mut code = vec![0; 4 * words];
+        let call = |(at, number): (usize, &u32)| {
+            code[4 * at..][..4].copy_from_slice(&0x9400_0000u32.to_le_bytes());
+            Reloc { at: 4 * at as u32, symbol: Symbol::Function(*number), form: Form::Branch26 }
+        };
+        let relocs = calls.iter().enumerate().map(call).collect();
+        Compiled { code: code.into(), align: 4, relocs, sites: [].into(), handlers: [].into() }
+    }
+
+    fn word(text: &[u8], at: u32) -> u32 {
+        u32::from_le_bytes(text[at as usize..][..4].try_into().unwrap())
+    }
+
+    /// Where the `bl` at an offset leads, jumps of islands followed.
+    fn followed(text: &[u8], at: u32) -> (u32, bool) {
+        let bl = word(text, at);
+        assert_eq!(bl >> 26, 0b10_0101);
+        let target = at.wrapping_add_signed((bl << 6) as i32 >> 4);
+        let (adrp, add) = (word(text, target), word(text, target + 4));
+        if adrp & 0x9f00_001f != JUMP[0] || word(text, target + 8) != JUMP[2] {
+            return (target, false);
+        }
+        let pages = (adrp >> 5 & 0x7_ffff) << 2 | adrp >> 29 & 3;
+        let page = (target & !0xfff).wrapping_add_signed((pages << 11) as i32 >> 11 << 12);
+        (page + (add >> 10 & 0xfff), true)
+    }
+
+    #[test]
+    fn calls_that_do_not_reach_go_by_islands() {
+        let large = 12 << 20;
+        let functions = || {
+            vec![
+                compiled(4, &[1, 4]),
+                compiled(large, &[0, 4]),
+                compiled(large, &[0, 4]),
+                compiled(large, &[0, 4]),
+                compiled(4, &[0, 3, 4]),
+            ]
+        };
+        let linked = link(Arch::Aarch64, 16, functions(), &[&[Some((0, 4))]]).unwrap();
+        let start = |number: u32| linked.functions[number as usize].start;
+        let mut far = 0;
+        for (number, calls) in [(0, &[1, 4][..]), (1, &[0, 4]), (3, &[0, 4]), (4, &[0, 3, 4])] {
+            for (at, callee) in (0..).zip(calls) {
+                let (target, island) = followed(&linked.text, start(number) + 4 * at);
+                assert_eq!(target, start(*callee), "{number} calls {callee}");
+                far += u32::from(island);
+            }
+        }
+        assert_eq!(far, 3);
+        let table = start(4).wrapping_sub(word(&linked.text, linked.text.len() as u32 - 4));
+        assert_eq!(table, (linked.text.len() as u32 - 8));
+    }
+
+    #[test]
+    fn too_much_code_is_refused() {
+        let huge = || vec![compiled(1, &[1]), compiled(40 << 20, &[]), compiled(1, &[])];
+        let error = link(Arch::Aarch64, 1 << 31, huge(), &[]).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+    }
+}

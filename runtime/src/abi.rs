@@ -16,6 +16,9 @@ use lithe_parser::Module;
 use crate::Global;
 
 pub mod cpu;
+mod identity;
+
+pub use identity::IDENTITY;
 
 /// Raised with every change of this file, of `layout` or of the artifact's format.
 pub const VERSION: u32 = 1;

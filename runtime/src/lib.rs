@@ -22,6 +22,7 @@ mod const_expr;
 mod exception;
 mod gc;
 mod handles;
+pub mod hash;
 mod instantiate;
 pub mod layout;
 mod limits;
