@@ -11,7 +11,7 @@ use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
 use lithe_parser::{ConstOp, ElementItems, ExternKind, Module, Operator, SegmentMode};
 use lithe_runtime::{
-    Registry,
+    Registry, Shape, Shared,
     abi::{Arch, Builtin, ContextLayout, Traps},
     artifact::Target,
 };
@@ -128,6 +128,9 @@ pub struct Env<'a> {
     pub classes: Vec<u32>,
     /// A type index of each class of function types.
     pub class_types: Vec<u32>,
+    /// By type index, how objects lie and what their types are subtypes of; empty where there are no types of objects.
+    /// The ids in it are no ids of a store.
+    pub shapes: Vec<Shared<Shape>>,
     /// Tables that never change, in the order of their names in the text.
     pub static_tables: Vec<StaticTable>,
     /// Whether a function may return in the context of another instance: one that ends in a call of a function that
@@ -157,7 +160,11 @@ impl<'a> Env<'a> {
             Arch::Aarch64 => Convention::Pinned,
             Arch::Riscv64 => Convention::Argument,
         };
-        let (classes, class_types) = classes(module);
+        let registry = Registry::default();
+        let ids = registry.register(&module.types, &module.rec_groups).unwrap_or_default();
+        let (classes, class_types) = classes(module, &ids);
+        let objects = module.types.iter().any(|ty| ty.as_func().is_none());
+        let shapes = ids.iter().filter(|_| objects).map(|id| registry.shape(*id)).collect();
         let context = ContextLayout::of(module);
         let mut env = Env {
             valid,
@@ -167,6 +174,7 @@ impl<'a> Env<'a> {
             convention,
             classes,
             class_types,
+            shapes,
             static_tables: Vec::new(),
             foreign_returns: false,
             facts: Vec::new(),
@@ -257,6 +265,22 @@ impl<'a> Env<'a> {
     pub fn func_type(&self, ty: u32) -> &'a FuncType {
         static EMPTY: LazyLock<FuncType> = LazyLock::new(FuncType::default);
         self.module.func_type(ty).unwrap_or(&EMPTY)
+    }
+
+    /// How the objects of a type lie; the type is one of objects.
+    pub fn shape(&self, ty: u32) -> &Shape {
+        &self.shapes[ty as usize]
+    }
+
+    /// The type that declares field `field` of type `ty` and its subtypes first.
+    pub fn field_owner(&self, ty: u32, field: usize) -> u32 {
+        let mut owner = ty;
+        while let Some(parent) = self.module.types[owner as usize].supertype
+            && self.shape(parent).fields.len() > field
+        {
+            owner = parent;
+        }
+        self.shape(owner).supers.last().copied().unwrap_or(owner)
     }
 
     /// The place of a table among those that never change.
@@ -417,7 +441,13 @@ impl<'a> Env<'a> {
                 Operator::MemoryGrow { .. }
                 | Operator::MemoryCopy { .. }
                 | Operator::MemoryFill { .. }
-                | Operator::MemoryInit { .. } => calls = true,
+                | Operator::MemoryInit { .. }
+                | Operator::ArrayNewData { .. }
+                | Operator::ArrayNewElem { .. }
+                | Operator::ArrayFill { .. }
+                | Operator::ArrayCopy { .. }
+                | Operator::ArrayInitData { .. }
+                | Operator::ArrayInitElem { .. } => calls = true,
                 _ => {}
             }
             if calls {
@@ -431,8 +461,7 @@ impl<'a> Env<'a> {
 
 /// Classes of type indices, and a type index for each class of function types. Types are in one class when they are
 /// the same type.
-fn classes(module: &Module) -> (Vec<u32>, Vec<u32>) {
-    let ids = Registry::default().register(&module.types, &module.rec_groups).unwrap_or_default();
+fn classes(module: &Module, ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut known = HashMap::new();
     let mut class_types = Vec::new();
     let mut classes = vec![u32::MAX; module.types.len()];

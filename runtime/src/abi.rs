@@ -43,6 +43,10 @@ pub const SIGNAL: i32 = -64;
 /// this much lies below the limit.
 pub const FRAME_BYTES: u32 = 1 << 20;
 
+/// The `*mut u8` that references to objects are offsets from; of modules with types of objects only.
+pub const HEAP: i32 = -72;
+/// The `*mut u64` bitmap of object starts; of modules with types of objects only.
+pub const STARTS: i32 = -80;
 /// Bytes of the fixed words, with room for more.
 pub const FIXED: i32 = 128;
 
@@ -181,6 +185,26 @@ macro_rules! for_each_builtin {
             wait64(I32, I64, I64, I64) -> I32;
             /// Notifies waiters on memory 1 at address 2, at most 3; gives how many.
             notify(I32, I64, I32) -> I32;
+            /// Makes room for an object of so many bytes, a multiple of 8.
+            make_room(I64);
+            /// A new array of canonical type 1. The lower half of 2 is its length, the upper one the logarithm of
+            /// an element's size; 3 and 4 are the slots of the value that its elements have.
+            array_new(I32, I64, I64, I64) -> I32;
+            /// A new array of canonical type 1. The lower half of 2 is a data segment, the upper one the logarithm of
+            /// an element's size; from 3 on, length 4.
+            array_new_data(I32, I64, I32, I32) -> I32;
+            /// As before, from an element segment.
+            array_new_elem(I32, I64, I32, I32) -> I32;
+            /// The lower half of 1 is an array, the upper one where to begin; the lower half of 2 is the number of
+            /// elements, the upper one the logarithm of their size; 3 and 4 are the slots of their value.
+            array_fill(I64, I64, I64, I64);
+            /// To the array and start in 1, from those in 2, length 3; 4 is the logarithm of an element's size.
+            array_copy(I64, I64, I32, I32);
+            /// To the array and start in 1, from the data segment in the lower half of 2, whose upper one is the
+            /// logarithm of an element's size; from 3 on, length 4.
+            array_init_data(I64, I64, I32, I32);
+            /// As before, from an element segment.
+            array_init_elem(I64, I64, I32, I32);
         }
     };
 }

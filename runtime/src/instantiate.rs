@@ -224,6 +224,10 @@ impl Store {
         // A store without objects does not pay for the types of its engine.
         if module.types.iter().any(|ty| ty.as_func().is_none()) {
             self.learn_shapes();
+            #[cfg(feature = "std")]
+            if code.native().is_some() {
+                self.open_heap()?;
+            }
         }
         let instance = self.add_instance(code, &mut lists, own_globals.cast().as_ptr());
         #[cfg(feature = "std")]

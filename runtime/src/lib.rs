@@ -15,6 +15,7 @@ extern crate alloc;
 
 pub mod abi;
 mod arena;
+pub mod arrays;
 pub mod artifact;
 pub mod bulk;
 mod code;
@@ -50,7 +51,7 @@ pub use limits::{LimitError, StoreLimits};
 pub use memory::OutOfBounds;
 pub use objects::{I31_MASK, Object};
 pub use registry::Registry;
-pub use shape::{Field, HEADER_BYTES, Repr, Shape, ShapeKind};
+pub use shape::{DISPLAY, Field, HEADER_BYTES, Repr, Shape, ShapeKind};
 pub use shared::SharedMemory;
 pub use store::Store;
 pub use sync::Shared;

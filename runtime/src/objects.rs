@@ -15,6 +15,9 @@ use crate::{
     layout::Instance,
 };
 
+#[cfg(feature = "std")]
+use crate::LimitError;
+
 /// The smallest type id of objects without a defined type.
 pub const FIRST_SPECIAL: u32 = EXN;
 
@@ -79,6 +82,16 @@ impl Store {
         let Store { registry, shapes, .. } = self;
         registry.shapes(shapes);
         self.vm_mut().shapes = self.shapes.as_ptr();
+    }
+
+    /// Gives the heap its place, which native code holds on to.
+    #[cfg(feature = "std")]
+    pub(crate) fn open_heap(&mut self) -> Result<(), LimitError> {
+        let Store { vm, heap, limits, .. } = self;
+        // SAFETY: the state of execution lives as long as the store, which is borrowed mutably.
+        let view = unsafe { &mut vm.as_mut().heap };
+        let opened = heap.open(view, limits.heap_bytes);
+        opened.map_err(|_| LimitError::no_memory("the heap", limits.heap_bytes))
     }
 
     /// Makes room for an object of `bytes` bytes. Collects when it is time to. `top` is one past the last slot

@@ -17,8 +17,12 @@ use lithe_types::{CompositeType, FieldType, HeapType, RefType, StorageType, SubT
 /// Bytes of an object's header.
 pub const HEADER_BYTES: u32 = 8;
 
-/// What a defined type is.
+/// How many of its supertypes a shape has at hand for native code.
+pub const DISPLAY: usize = 8;
+
+/// What a defined type is. Native code reads the number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
 pub enum ShapeKind {
     /// A function type: it has no objects.
     Func,
@@ -28,9 +32,13 @@ pub enum ShapeKind {
     Array,
 }
 
-/// The layout and the supertypes of a canonical type.
+/// The layout and the supertypes of a canonical type. Native code reads the first two fields, whose places are the
+/// same on every machine.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Shape {
+    /// The first of `supers`; what follows the last one is the id of no type.
+    pub display: [u32; DISPLAY],
     /// What the type is.
     pub kind: ShapeKind,
     /// The canonical ids of the type and of all it is a subtype of, the topmost first.
@@ -95,7 +103,10 @@ impl Shape {
     ) -> Shape {
         let mut supers: Vec<u32> = parent.map_or(Vec::new(), |parent| parent.supers.to_vec());
         supers.push(id);
+        let mut display = [u32::MAX; DISPLAY];
+        display.iter_mut().zip(&supers).for_each(|(place, id)| *place = *id);
         let mut shape = Shape {
+            display,
             kind: kind_of(&ty.composite),
             supers: supers.into(),
             size: 0,

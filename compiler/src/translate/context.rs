@@ -28,6 +28,16 @@ pub(super) enum Region {
     Objects,
     /// The state of execution.
     Vm,
+    /// Type ids of objects.
+    Headers,
+    /// Lengths of arrays.
+    Lengths,
+    /// Some of the fields and elements of objects: those of one bucket.
+    Fields(u8),
+    /// The end of what is allocated of the free run.
+    Cursor,
+    /// The bitmap of object starts.
+    Starts,
 }
 
 impl Region {
@@ -38,8 +48,13 @@ impl Region {
             Region::Elements => 2,
             Region::Records => 3,
             Region::Vm => 4,
-            Region::Objects => 5,
-            Region::OwnGlobal(global) => 16 + global,
+            Region::Objects => 6,
+            Region::Headers => 7,
+            Region::Lengths => 8,
+            Region::Cursor => 9,
+            Region::Starts => 10,
+            Region::Fields(bucket) => 16 + u32::from(bucket),
+            Region::OwnGlobal(global) => 512 + global,
         }
     }
 }

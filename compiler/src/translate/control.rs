@@ -119,7 +119,7 @@ impl<'a> Translator<'a> {
     }
 
     /// The values that a branch to a label with `count` of them carries.
-    fn top(&self, count: usize) -> Vec<BlockArg> {
+    pub(super) fn top(&self, count: usize) -> Vec<BlockArg> {
         Translator::args(&self.stack[self.stack.len().saturating_sub(count)..])
     }
 
@@ -165,9 +165,9 @@ impl<'a> Translator<'a> {
         self.open(Kind::If, sig, None, Some(otherwise));
         self.b.seal_block(otherwise);
         self.b.seal_block(then);
-        let known = self.block_context;
+        let known = (self.block_context, std::mem::take(&mut self.never_null));
         self.switch_to(then);
-        self.block_context = known;
+        (self.block_context, self.never_null) = known;
         self.begin_region(false);
     }
 
@@ -279,7 +279,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Where a branch to the label at `depth` goes, and how many values it carries.
-    fn label(&mut self, depth: u32) -> (Block, usize) {
+    pub(super) fn label(&mut self, depth: u32) -> (Block, usize) {
         let index = self.frames.len().saturating_sub(1 + depth as usize);
         let frame = &mut self.frames[index];
         match frame.header {

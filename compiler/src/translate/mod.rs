@@ -8,13 +8,19 @@
 //! tables    tables and references           atomic   atomic accesses
 //! memory    linear memories                 exceptions
 //! stubs    code that is no body: entries and exits
+//! gc       structs, i31                     arrays
+//! casts    tests of references              heap     where objects are, allocation
 //! ```
 
+mod arrays;
 mod atomic;
 mod calls;
+mod casts;
 mod context;
 mod control;
 mod exceptions;
+mod gc;
+mod heap;
 mod lanes;
 mod memory;
 mod nan;
@@ -26,7 +32,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cranelift_codegen::ir::{
     self, AliasRegion, Block, FuncRef, GlobalValue, InstBuilder, SigRef, SourceLoc, TrapCode,
@@ -36,7 +42,7 @@ use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use lithe_parser::Operator;
 use lithe_runtime::abi::Builtin;
-use lithe_types::{FuncType, TrapKind, ValType};
+use lithe_types::{FuncType, RefType, TrapKind, ValType};
 use lithe_validator::{Scratch, Sink};
 
 use crate::env::{Convention, Env, Function, Rare};
@@ -100,6 +106,10 @@ pub(crate) struct Translator<'a> {
     ty: &'a FuncType,
     func: u32,
     locals: Vec<Variable>,
+    /// Which locals have types without null.
+    never_null_locals: Vec<bool>,
+    /// References that are not null, as the way to this place shows.
+    never_null: HashSet<Value>,
     frames: Vec<Frame<'a>>,
     /// Depth of blocks inside code that cannot be reached; 0 in reachable code.
     dead: u32,
@@ -137,6 +147,8 @@ impl<'a> Translator<'a> {
             ty,
             func,
             locals: Vec::new(),
+            never_null_locals: Vec::new(),
+            never_null: HashSet::new(),
             frames: Vec::new(),
             dead: 0,
             entry_context: None,
@@ -172,10 +184,11 @@ impl<'a> Translator<'a> {
         self.stack.split_off(self.stack.len().saturating_sub(count))
     }
 
-    /// Goes on in `block`, where nothing is known of the context.
+    /// Goes on in `block`, where nothing is known of the context or of references.
     fn switch_to(&mut self, block: Block) {
         self.b.switch_to_block(block);
         self.block_context = None;
+        self.never_null.clear();
     }
 
     /// Goes on in a block that only the current one leads to.
@@ -229,6 +242,7 @@ impl<'a> Translator<'a> {
             let variable = self.b.declare_var(self.env.value_type(*ty));
             self.b.def_var(variable, value);
             self.locals.push(variable);
+            self.never_null_locals.push(is_never_null(*ty));
         }
     }
 
@@ -243,6 +257,10 @@ impl<'a> Translator<'a> {
     }
 }
 
+fn is_never_null(ty: ValType) -> bool {
+    matches!(ty, ValType::Ref(RefType { nullable: false, .. }))
+}
+
 impl Sink for Translator<'_> {
     type Error = TranslateError;
 
@@ -252,6 +270,7 @@ impl Sink for Translator<'_> {
             let variable = self.b.declare_var(self.env.value_type(ty));
             self.b.def_var(variable, zero);
             self.locals.push(variable);
+            self.never_null_locals.push(is_never_null(ty));
         }
         Ok(())
     }

@@ -76,6 +76,9 @@ impl Translator<'_> {
             }
             O::LocalGet { local_index } => {
                 let value = self.b.use_var(self.locals[*local_index as usize]);
+                if self.never_null_locals[*local_index as usize] {
+                    self.never_null.insert(value);
+                }
                 self.push(value);
             }
             O::LocalSet { local_index } => {
@@ -94,7 +97,8 @@ impl Translator<'_> {
                 || self.call_operator(op)
                 || self.entity(op)
                 || self.whole_memory(op)
-                || self.exception(op) => {}
+                || self.exception(op)
+                || self.gc(op) => {}
             _ => return Err(TranslateError::Unsupported(self.offset)),
         }
         Ok(())

@@ -32,8 +32,10 @@ impl Translator<'_> {
     /// Pops a reference, which traps when it is null; gives it.
     pub(super) fn non_null(&mut self, kind: TrapKind) -> Value {
         let value = self.pop();
-        let null = self.b.ins().icmp_imm_u(IntCC::Equal, value, 0);
-        self.trap_if(null, kind);
+        if self.never_null.insert(value) {
+            let null = self.b.ins().icmp_imm_u(IntCC::Equal, value, 0);
+            self.trap_if(null, kind);
+        }
         value
     }
 
@@ -189,6 +191,7 @@ impl Translator<'_> {
             O::BrOnNull { relative_depth } => {
                 let value = self.pop();
                 self.branch_when(value, relative_depth, &[], false);
+                self.never_null.insert(value);
                 self.push(value);
             }
             O::BrOnNonNull { relative_depth } => {

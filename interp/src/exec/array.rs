@@ -1,11 +1,15 @@
 //! Arrays (Core specification, section 4.4.5). SAFETY of all functions: as in `gc`; an element is reached only
 //! after its index was compared with the length.
 
-use lithe_runtime::{Instance, Repr, Vm, objects::fill};
+use lithe_runtime::{
+    Instance, Vm,
+    arrays::{self, ArrayType, Segment},
+    objects::fill,
+};
 use lithe_types::TrapKind;
 
 use super::{
-    gc::{HEADER, ROOM, allocate, at},
+    gc::{HEADER, ROOM, at},
     memory::{Plain, Word},
 };
 use crate::{
@@ -137,42 +141,13 @@ pub(crate) unsafe fn array_len(r: &mut Regs) -> Flow {
     }
 }
 
-/// How the elements of an array type are stored, with its canonical id: the cell of operations that make arrays.
-#[derive(Clone, Copy)]
-pub(crate) struct ArrayType(pub u64);
-
-impl ArrayType {
-    pub(crate) fn new(id: u32, repr: Repr) -> ArrayType {
-        ArrayType(u64::from(id) | u64::from(repr.log2()) << 32)
-    }
-
-    fn log2(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-}
-
-/// A new array with its header written; null and the wanted bytes noted when there is no room.
-#[inline(never)]
-unsafe fn new_array(vm: *mut Vm, ty: ArrayType, len: u32) -> u32 {
-    // SAFETY: the state of execution lives as long as the store; the object was just made.
-    unsafe {
-        let bytes = (HEADER as u64 + (u64::from(len) << ty.log2())).next_multiple_of(8);
-        let Some(offset) = u32::try_from(bytes).ok().and_then(|bytes| allocate(vm, bytes)) else {
-            (*vm).room = bytes;
-            return 0;
-        };
-        *(*vm).heap.at::<[u32; 2]>(offset) = [ty.0 as u32, len];
-        offset
-    }
-}
-
 /// The value in field 1, the length in field 2.
 #[inline(always)]
 pub(crate) unsafe fn array_new(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file.
     unsafe {
         let (ty, len) = (ArrayType(r.cell(2)), r.get(2) as u32);
-        let array = new_array((*r.inst).vm, ty, len);
+        let array = arrays::new((*r.inst).vm, ty, len);
         if array == 0 {
             return ROOM;
         }
@@ -187,7 +162,7 @@ pub(crate) unsafe fn array_new_default(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file.
     unsafe {
         let (ty, len) = (ArrayType(r.cell(2)), r.get(1) as u32);
-        let array = new_array((*r.inst).vm, ty, len);
+        let array = arrays::new((*r.inst).vm, ty, len);
         if array == 0 {
             return ROOM;
         }
@@ -204,89 +179,13 @@ pub(crate) unsafe fn array_new_fixed(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file.
     unsafe {
         let (ty, len) = (ArrayType(r.cell(2)), r.imm() as u32);
-        let array = new_array((*r.inst).vm, ty, len);
+        let array = arrays::new((*r.inst).vm, ty, len);
         if array == 0 {
             return ROOM;
         }
-        elements(at(r, u64::from(array) + HEADER as u64), ty.log2(), r.slot(1), len as usize);
+        arrays::write(at(r, u64::from(array) + HEADER as u64), ty.log2(), r.slot(1), len as usize);
         r.set(u64::from(array));
         r.next(3)
-    }
-}
-
-/// Writes `len` elements of 2^`log2` bytes from slots.
-#[inline(never)]
-unsafe fn elements(place: *mut u8, log2: u32, slots: *const u64, len: usize) {
-    // SAFETY: the caller checked that so many elements are there and as many slots.
-    unsafe {
-        match log2 {
-            4 => core::ptr::copy_nonoverlapping(slots.cast::<u8>(), place, 16 * len),
-            3 => core::ptr::copy_nonoverlapping(slots.cast::<u8>(), place, 8 * len),
-            2 => (0..len).for_each(|i| *place.cast::<u32>().add(i) = *slots.add(i) as u32),
-            1 => (0..len).for_each(|i| *place.cast::<u16>().add(i) = *slots.add(i) as u16),
-            _ => (0..len).for_each(|i| *place.add(i) = *slots.add(i) as u8),
-        }
-    }
-}
-
-/// What elements are taken from: the bytes of a data segment, or the slots of an element segment.
-pub(crate) trait Segment: Sized {
-    /// Where `len` elements of 2^`log2` bytes begin, `start` being the first of the segment's units.
-    unsafe fn range(
-        inst: *mut Instance,
-        segment: usize,
-        start: u32,
-        len: u32,
-        log2: u32,
-    ) -> Result<*const Self, TrapKind>;
-
-    /// Writes elements to an array.
-    unsafe fn write(source: *const Self, place: *mut u8, log2: u32, len: usize);
-}
-
-impl Segment for u8 {
-    unsafe fn range(
-        inst: *mut Instance,
-        segment: usize,
-        start: u32,
-        len: u32,
-        log2: u32,
-    ) -> Result<*const u8, TrapKind> {
-        // SAFETY: the segment's index is validated; the instance lives as long as the store.
-        let bytes = unsafe { lithe_runtime::bulk::data(inst, segment) };
-        let end = u64::from(start) + (u64::from(len) << log2);
-        match end <= bytes.len() as u64 {
-            true => Ok(bytes[start as usize..].as_ptr()),
-            false => Err(TrapKind::MemoryOutOfBounds),
-        }
-    }
-
-    unsafe fn write(source: *const u8, place: *mut u8, log2: u32, len: usize) {
-        // SAFETY: both ranges were checked; a segment is no part of the heap.
-        unsafe { core::ptr::copy_nonoverlapping(source, place, len << log2) };
-    }
-}
-
-impl Segment for u64 {
-    unsafe fn range(
-        inst: *mut Instance,
-        segment: usize,
-        start: u32,
-        len: u32,
-        _log2: u32,
-    ) -> Result<*const u64, TrapKind> {
-        // SAFETY: the segment's index is validated; the instance lives as long as the store.
-        let items = unsafe { &(&(*inst).elements)[segment] };
-        let end = u64::from(start) + u64::from(len);
-        match end <= items.len() as u64 {
-            true => Ok(items[start as usize..].as_ptr()),
-            false => Err(TrapKind::TableOutOfBounds),
-        }
-    }
-
-    unsafe fn write(source: *const u64, place: *mut u8, log2: u32, len: usize) {
-        // SAFETY: both ranges were checked.
-        unsafe { elements(place, log2, source, len) };
     }
 }
 
@@ -296,7 +195,8 @@ pub(crate) unsafe fn array_new_from<S: Segment>(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file.
     unsafe {
         let (ty, segment) = (ArrayType(r.cell(2)), r.cell(3) as usize);
-        match new_from::<S>(r.inst, ty, segment, r.get(1) as u32, r.get(2) as u32) {
+        let (start, len) = (r.get(1) as u32, r.get(2) as u32);
+        match arrays::new_from::<S>(r.inst, ty, segment, start, len) {
             Ok(0) => ROOM,
             Ok(array) => {
                 r.set(u64::from(array));
@@ -304,48 +204,6 @@ pub(crate) unsafe fn array_new_from<S: Segment>(r: &mut Regs) -> Flow {
             }
             Err(kind) => kind.into(),
         }
-    }
-}
-
-#[inline(never)]
-unsafe fn new_from<S: Segment>(
-    inst: *mut Instance,
-    ty: ArrayType,
-    segment: usize,
-    start: u32,
-    len: u32,
-) -> Result<u32, TrapKind> {
-    // SAFETY: the source lies within the segment, the target is the new array.
-    unsafe {
-        let source = S::range(inst, segment, start, len, ty.log2())?;
-        let array = new_array((*inst).vm, ty, len);
-        if array != 0 {
-            let place = (*(*inst).vm).heap.at(array + HEADER as u32);
-            S::write(source, place, ty.log2(), len as usize);
-        }
-        Ok(array)
-    }
-}
-
-/// The place of `len` elements of 2^`log2` bytes from element `start` of an array.
-unsafe fn range(
-    vm: *mut Vm,
-    array: u64,
-    start: u32,
-    len: u32,
-    log2: u32,
-) -> Result<*mut u8, TrapKind> {
-    // SAFETY: the reference is null or an array; the end is compared with its length.
-    unsafe {
-        if array == 0 {
-            return Err(NULL_ARRAY);
-        }
-        let have = *(*vm).heap.at::<u32>(array as u32 + 4);
-        if u64::from(start) + u64::from(len) > u64::from(have) {
-            return Err(OUT);
-        }
-        let first: *mut u8 = (*vm).heap.at(array as u32 + HEADER as u32);
-        Ok(first.add((start as usize) << log2))
     }
 }
 
@@ -364,24 +222,9 @@ pub(crate) unsafe fn array_fill(r: &mut Regs) -> Flow {
     // SAFETY: module invariant of this file.
     unsafe {
         let (log2, len) = (r.cell(2) as u32, r.get(3) as u32);
-        let result = fill_range((*r.inst).vm, r.get(0), r.get(1) as u32, r.slot(2), len, log2);
+        let (array, start) = (r.get(0) as u32, r.get(1) as u32);
+        let result = arrays::fill((*r.inst).vm, array, start, r.slot(2), len, log2);
         done(r, result, 3)
-    }
-}
-
-#[inline(never)]
-unsafe fn fill_range(
-    vm: *mut Vm,
-    array: u64,
-    start: u32,
-    value: *const u64,
-    len: u32,
-    log2: u32,
-) -> Result<(), TrapKind> {
-    // SAFETY: the range was checked.
-    unsafe {
-        fill(range(vm, array, start, len, log2)?, log2, value, len as usize);
-        Ok(())
     }
 }
 
@@ -398,14 +241,11 @@ pub(crate) unsafe fn array_copy(r: &mut Regs) -> Flow {
 
 #[inline(never)]
 unsafe fn copy(vm: *mut Vm, operands: *const u64, log2: u32) -> Result<(), TrapKind> {
-    // SAFETY: the operation has five operands; both ranges are checked; they may overlap.
+    // SAFETY: module invariant of this file; the operation has five operands.
     unsafe {
-        let operand = |k: usize| *operands.add(k);
-        let len = operand(4) as u32;
-        let target = range(vm, operand(0), operand(1) as u32, len, log2)?;
-        let source = range(vm, operand(2), operand(3) as u32, len, log2)?;
-        core::ptr::copy(source, target, (len as usize) << log2);
-        Ok(())
+        let operand = |k: usize| *operands.add(k) as u32;
+        let (to, from) = ([operand(0), operand(1)], [operand(2), operand(3)]);
+        arrays::copy(vm, to, from, operand(4), log2)
     }
 }
 
@@ -428,12 +268,9 @@ unsafe fn init<S: Segment>(
     starts: [u32; 2],
     len: u32,
 ) -> Result<(), TrapKind> {
-    // SAFETY: both ranges are checked.
+    // SAFETY: module invariant of this file.
     unsafe {
-        let log2 = (cell >> 32) as u32;
-        let target = range((*inst).vm, array, starts[0], len, log2)?;
-        let source = S::range(inst, cell as u32 as usize, starts[1], len, log2)?;
-        S::write(source, target, log2, len as usize);
-        Ok(())
+        let (segment, log2) = (cell as u32 as usize, (cell >> 32) as u32);
+        arrays::init::<S>(inst, [array as u32, starts[0]], segment, starts[1], len, log2)
     }
 }

@@ -13,7 +13,6 @@ mod table;
 mod vector;
 mod wide;
 
-pub(crate) use array::ArrayType;
 pub(crate) use gc::{Kind, Test};
 
 /// One function per operation, named like it.

@@ -1,11 +1,11 @@
 //! Operators of garbage collection to operations. Called by `ops` for what belongs to no family.
 
 use lithe_parser::{Operator as O, heap_type};
-use lithe_runtime::{Repr, Shape, ShapeKind};
+use lithe_runtime::{Repr, Shape, ShapeKind, arrays::ArrayType};
 use lithe_types::{HeapType, StorageType, ValType};
 
 use crate::{
-    exec::{ArrayType, Kind, Test},
+    exec::{Kind, Test},
     op::{Class, FieldGet, FieldSet, GETS, Op, SETS},
 };
 

@@ -105,9 +105,7 @@ impl Heap {
         if bytes > u64::from(most) {
             return Err(HeapError::TooLarge);
         }
-        if self.space.size() == 0 {
-            self.open(view, limit)?;
-        }
+        self.open(view, limit)?;
         let cap = limit.min(self.space.size()) as u32 / LINE * LINE;
         if bytes > u64::from(cap.saturating_sub(LINE)) {
             return Err(HeapError::Exhausted);
@@ -170,8 +168,12 @@ impl Heap {
         }
     }
 
-    fn open(&mut self, view: &mut HeapView, limit: usize) -> Result<(), HeapError> {
-        if !self.space.reserve(limit) {
+    /// Gives the heap its place, once; it has at least one line. The view knows it from then on.
+    pub(crate) fn open(&mut self, view: &mut HeapView, limit: usize) -> Result<(), HeapError> {
+        if self.space.size() != 0 {
+            return Ok(());
+        }
+        if !self.space.reserve(limit.max(1)) {
             return Err(HeapError::Exhausted);
         }
         self.used = LINE;

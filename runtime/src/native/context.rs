@@ -133,6 +133,8 @@ impl Context {
             self.set(abi::TYPES, (*instance).types);
             self.set(abi::TAGS, (*instance).tags);
             self.set(abi::SIGNAL, (*instance).signal);
+            self.set(abi::HEAP, (*(*instance).vm).heap.base);
+            self.set(abi::STARTS, (*(*instance).vm).heap.starts);
             self.set_stack_limit((*(*instance).vm).native.stack_limit());
         }
     }

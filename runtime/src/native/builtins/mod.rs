@@ -5,6 +5,7 @@
 //! the shim then does not go back.
 
 mod calls;
+mod gc;
 mod memory;
 mod table;
 
@@ -67,7 +68,7 @@ macro_rules! shims {
         }
         /// Who serves the calls.
         mod served {
-            pub(super) use super::{calls::*, memory::*, table::*};
+            pub(super) use super::{calls::*, gc::*, memory::*, table::*};
         }
         $(const _: shims!(@type $($arg)* $(-> $result)?) = served::$name;)*
     };
