@@ -301,7 +301,8 @@ impl Interpreter {
             }
             sp.write_bytes(0, usize::from((*header).zero_slots));
             // Calls of the host and first calls come this way; the others look at the signal in their handlers.
-            match (*vm).signal.load(Ordering::Relaxed) {
+            let signal = &(*vm).signal;
+            match signal.word.load(Ordering::Relaxed) {
                 0 => Ok(()),
                 _ => Err(Outcome::Signal),
             }

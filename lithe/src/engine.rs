@@ -156,6 +156,11 @@ impl Engine {
         self.0.config.traps
     }
 
+    /// Whether memories need guards.
+    pub(crate) fn needs_guards(&self) -> bool {
+        self.strategy() == Strategy::Native && self.traps() == Traps::Signals
+    }
+
     pub(crate) fn registry(&self) -> &Arc<Registry> {
         &self.0.registry
     }

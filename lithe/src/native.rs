@@ -25,13 +25,17 @@ pub(crate) fn compile(code: &mut rt::Code, engine: &Engine) -> Result<()> {
         return Err(Error::usage("there is no native code for this machine"));
     };
     let config = engine.code_config();
+    // Where it can, a context ends at the base of a memory that nobody else brings along and that never moves.
+    let module = code.module();
+    let below_memory = module.imported_memories == 0
+        && module.memories.first().is_some_and(|ty| !ty.shared && !ty.is64);
     let target = artifact::Target {
         arch,
         cpu: abi::cpu::host(),
         traps: engine.traps(),
         fuel: config.fuel,
         deterministic: config.deterministic,
-        below_memory: false,
+        below_memory,
     };
     let options = Options { label: code.label(), ..Options::new(target) };
     let bytes = lithe_compiler::compile(code.valid(), &options)?;

@@ -105,6 +105,27 @@ impl Code {
         self.config
     }
 
+    /// Bytes of an instance that its native code wants below its memory 0.
+    pub(crate) fn bytes_below_memory(&self) -> usize {
+        #[cfg(feature = "std")]
+        if self.native.as_ref().is_some_and(|native| native.artifact().target().below_memory)
+            && self.module().imported_memories == 0
+            && !self.module().memories.is_empty()
+        {
+            return crate::abi::ContextLayout::of(self.module()).size();
+        }
+        0
+    }
+
+    /// Whether native code relies on the guards of memories.
+    pub(crate) fn needs_guards(&self) -> bool {
+        #[cfg(feature = "std")]
+        if let Some(native) = &self.native {
+            return native.artifact().target().traps == crate::abi::Traps::Signals;
+        }
+        false
+    }
+
     /// The name given to the module by whoever loaded it.
     pub fn label(&self) -> &str {
         &self.label

@@ -23,6 +23,7 @@ pub(super) struct GuestStack {
     /// Where it counts as used up.
     limit: usize,
     top: usize,
+    traps: Traps,
 }
 
 impl GuestStack {
@@ -43,7 +44,7 @@ impl GuestStack {
         let map = unsafe { mmap_anonymous(ptr::null_mut(), all, ProtFlags::empty(), flags) };
         let map = map.map_err(|_| refused())?.cast::<u8>();
         let low = map as usize + GUARD;
-        let stack = GuestStack { map, low, limit: low + below, top: low + usable };
+        let stack = GuestStack { map, low, limit: low + below, top: low + usable, traps };
         // SAFETY: the range is the upper part of the mapping just made.
         unsafe { mprotect(map.add(GUARD).cast(), usable, access) }.map_err(|_| refused())?;
         Ok(stack)
@@ -52,6 +53,21 @@ impl GuestStack {
     /// One past the highest address, a multiple of 64 KiB.
     pub fn top(&self) -> usize {
         self.top
+    }
+
+    /// How code that runs here notices the end.
+    pub fn traps(&self) -> Traps {
+        self.traps
+    }
+
+    /// The lowest usable address.
+    pub fn low(&self) -> usize {
+        self.low
+    }
+
+    /// Whether an address is one of the guard.
+    pub fn guards(&self, address: usize) -> bool {
+        (self.map as usize..self.low).contains(&address)
     }
 
     /// The address that the stack pointer is not to fall below: in code that checks for itself, and when the guest

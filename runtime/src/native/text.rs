@@ -10,9 +10,9 @@ use core::{
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
-use super::arch;
+use super::{arch, signals};
 use crate::{
-    abi::{Arch, cpu},
+    abi::{Arch, Traps, cpu},
     artifact::{Artifact, Target},
     sync::Lock,
 };
@@ -39,7 +39,7 @@ impl NativeCode {
     /// # Safety
     /// The artifact was written by the compiler of this version of Lithe. Nothing can be proven of its code.
     pub unsafe fn load(artifact: Artifact) -> Result<NativeCode, String> {
-        let Target { arch, cpu: wanted, .. } = artifact.target();
+        let Target { arch, cpu: wanted, traps, .. } = artifact.target();
         if Arch::HOST != Some(arch) {
             return Err(match Arch::HOST {
                 Some(host) => format!("its code is for {arch:?}, and this machine is {host:?}"),
@@ -50,6 +50,11 @@ impl NativeCode {
         if missing != 0 {
             let known = cpu::names(arch, missing).next().unwrap_or("of a kind it does not know");
             return Err(format!("its code needs the processor feature {known}"));
+        }
+        if traps == Traps::Signals
+            && let Err(error) = signals::install()
+        {
+            return Err(format!("the machine refused handlers of signals: {error}"));
         }
         let refused = || String::from("the machine refused executable memory");
         let text = artifact.text();

@@ -8,6 +8,7 @@
 //!   one. `common` records where the guest is, keeps the registers that the guest may have references in on its
 //!   stack, and calls the builtin on the host's stack.
 //! - `publish(start, len)` makes written code visible to the processor.
+//! - `Registers` are those of a thread that a signal stopped.
 
 /// Offsets that the assembly uses.
 mod offsets {
@@ -41,4 +42,4 @@ mod offsets {
 )]
 mod machine;
 
-pub(super) use machine::{common, enter, publish, shim};
+pub(super) use machine::{Registers, common, enter, publish, shim};
