@@ -40,10 +40,11 @@ pub fn new_native_code(
     native: lithe_runtime::native::NativeCode,
     registry: Shared<Registry>,
     mut config: CodeConfig,
+    label: &str,
 ) -> Code {
     config.threaded &= THREADED;
     let stub = dispatch::translate_stub(config.threaded).header();
-    Code::of_native(native, registry, config, stub)
+    Code::of_native(native, registry, config, label, stub)
 }
 
 /// The interpreter's own memory: what translations use again.

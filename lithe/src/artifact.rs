@@ -159,11 +159,7 @@ impl Engine {
         hasher.update(&rt::abi::IDENTITY.to_le_bytes());
         hasher.update(rt::abi::Arch::HOST.map_or("", rt::abi::Arch::name).as_bytes());
         hasher.update(&rt::abi::cpu::host().to_le_bytes());
-        hasher.update(&[
-            self.traps() as u8,
-            config.fuel.into(),
-            config.deterministic.into(),
-        ]);
+        hasher.update(&[self.traps() as u8, config.fuel.into(), config.deterministic.into()]);
         for (name, feature) in lithe_types::Features::ALL {
             let on = self.features().contains(*feature);
             hasher.update(if on { name.as_bytes() } else { &[] });

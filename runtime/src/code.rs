@@ -102,21 +102,24 @@ impl Code {
         })
     }
 
-    /// The module that native code was compiled from and brings along. It is read when somebody asks for something of
+    /// The module that native code was compiled from and brings along, with the name that it was compiled with unless
+    /// `label` is another one. It is read when somebody asks for something of
     /// it, so this costs the same for every module.
     #[cfg(feature = "std")]
     pub fn of_native(
         native: crate::native::NativeCode,
         registry: Shared<Registry>,
         config: CodeConfig,
+        label: &str,
         stub: &'static CodeHeader,
     ) -> Code {
+        let label = if label.is_empty() { native.artifact().label() } else { label };
         Code {
             contents: Lazy::default(),
             proof: Lazy::default(),
             registry,
             config,
-            label: native.artifact().label().into(),
+            label: label.into(),
             stub,
             translations: Lock::default(),
             native: Some(native),

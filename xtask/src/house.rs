@@ -112,7 +112,7 @@ pub const CRATES: &[Crate] = &[
         uses: &["lithe", "lithe-wasi", "lithe-spec-tests"],
         outside: None,
         no_std: false,
-        unsafe_code: Unsafe::Forbidden,
+        unsafe_code: Unsafe::Only("precompiled.rs"),
     },
     Crate {
         name: "lithe-benches",
