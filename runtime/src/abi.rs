@@ -12,6 +12,7 @@
 //! when a module is compiled. In form A the bytes of memory 0 begin there.
 
 use lithe_parser::Module;
+use lithe_types::{MemoryType, limits};
 
 use crate::Global;
 
@@ -58,6 +59,20 @@ pub const IMPORT_CODE: i32 = 0;
 pub const IMPORT_CONTEXT: i32 = 8;
 /// In the record of an imported function: the `*mut Func`.
 pub const IMPORT_FUNC: i32 = 16;
+
+/// Whether memories of this type have guards, where native code relies on those: the end of a memory is then the end
+/// of a page of every machine.
+pub fn has_guard(ty: &MemoryType) -> bool {
+    ty.page_log2 == 16
+}
+
+/// Addresses that native code forms without comparing them with a memory's size are below this.
+pub fn address_space(ty: &MemoryType) -> u64 {
+    match ty.is64 {
+        true => limits::GUARDED_WIDE_MEMORY_BYTES,
+        false => 1 << 32,
+    }
+}
 
 /// Where the parts of a module's context lie.
 #[derive(Clone, Copy, Debug)]
