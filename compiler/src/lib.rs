@@ -15,13 +15,14 @@ mod env;
 mod error;
 mod function;
 mod link;
+mod queue;
 mod reloc;
 mod target;
 #[cfg(test)]
 mod tests;
 mod translate;
 
-pub use compile::{Options, compile};
+pub use compile::{Options, compile, compile_to};
 pub use driver::Progress;
 pub use error::{Error, ErrorKind};
 pub use target::{Regalloc, parse_machine};
