@@ -289,4 +289,13 @@ impl Arch {
     } else {
         None
     };
+
+    /// The machine's usual name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "x86_64",
+            Arch::Aarch64 => "aarch64",
+            Arch::Riscv64 => "riscv64",
+        }
+    }
 }
