@@ -55,6 +55,11 @@ impl End {
         }
     }
 
+    /// Whether a stack was exhausted.
+    pub fn is_deep(&self) -> bool {
+        matches!(self, End::Trap(TrapKind::StackExhausted, _))
+    }
+
     /// A word for statistics.
     pub fn name(&self) -> String {
         match self {
