@@ -24,6 +24,8 @@ pub enum Strategy {
     Interpreter,
     /// Native code, made when a module is loaded.
     Native,
+    /// Native code of modules that come with it, see [`crate::Module::from_artifact`], the interpreter for others.
+    Auto,
 }
 
 /// The dispatch back end of the interpreter. They differ in speed only.
@@ -158,7 +160,7 @@ impl Engine {
 
     /// Whether memories need guards.
     pub(crate) fn needs_guards(&self) -> bool {
-        self.strategy() == Strategy::Native && self.traps() == Traps::Signals
+        self.strategy() != Strategy::Interpreter && self.traps() == Traps::Signals
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {

@@ -28,6 +28,7 @@ use lithe_types::TrapKind;
 use crate::{
     abi::{self, Arch, Traps},
     hash::hash,
+    sync::Shared,
 };
 
 pub use write::write_site;
@@ -176,7 +177,7 @@ pub struct Parts {
 
 /// Bytes that hold an artifact.
 pub struct Artifact {
-    bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+    bytes: Shared<dyn AsRef<[u8]> + Send + Sync>,
     target: Target,
     parts: [Range<usize>; PARTS.len()],
 }
@@ -237,7 +238,7 @@ impl Artifact {
         if i32::try_from(parts[Part::Text as usize].len()).is_err() {
             return Err("it is damaged: its code is too large".into());
         }
-        Ok(Artifact { bytes, target, parts })
+        Ok(Artifact { bytes: bytes.into(), target, parts })
     }
 
     /// Reads everything, and says what is wrong when it is not what was written.
@@ -279,6 +280,13 @@ impl Artifact {
     /// The module that the code was compiled from.
     pub fn module(&self) -> &[u8] {
         self.part(Part::Module)
+    }
+
+    /// The module, for a parser that keeps it as long as it likes.
+    #[cfg(feature = "std")]
+    pub(crate) fn shared_module(&self) -> lithe_parser::Bytes {
+        let range = self.parts[Part::Module as usize].clone();
+        lithe_parser::Bytes::Shared(self.bytes.clone(), range)
     }
 
     /// The [hash] of the module that the code was compiled from.

@@ -292,6 +292,7 @@ impl<'a> Translator<'a> {
             Some(Try::Table(clauses)) => {
                 for (catch, target, landing) in clauses {
                     let Some(landing) = landing else { continue };
+                    self.bounds.back_to(frame.bounds);
                     let exception = self.land(landing);
                     self.stack.truncate(frame.height);
                     let (tag, reference) = match catch {
@@ -336,6 +337,7 @@ impl<'a> Translator<'a> {
         self.end_arm();
         let Some(mut frame) = self.frames.pop() else { return };
         self.stack.truncate(frame.height);
+        self.bounds.back_to(frame.bounds);
         self.dead = 1;
         if let Some(Try::Legacy { landing, handling, exception, rest, .. }) = &mut frame.try_ {
             let found = match (*landing, rest.take()) {
