@@ -44,7 +44,7 @@ const MODES: [Mode; 7] = [
     Mode { name: "checks", strategy: Strategy::Native, ..AUTO },
     Mode { name: "signals", strategy: Strategy::Native, traps: Traps::Signals, ..AUTO },
     Mode {
-        name: "checks-stress",
+        name: "native-stress",
         strategy: Strategy::Native,
         stress: true,
         words: OBJECTS,
