@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod compile;
+mod disassemble;
 mod driver;
 mod env;
 mod error;
@@ -23,6 +24,7 @@ mod tests;
 mod translate;
 
 pub use compile::{Options, compile, compile_to};
+pub use disassemble::disassemble;
 pub use driver::Progress;
 pub use error::{Error, ErrorKind};
 pub use target::{Regalloc, parse_machine};
