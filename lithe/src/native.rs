@@ -27,8 +27,9 @@ pub(crate) fn compile(code: &mut rt::Code, engine: &Engine) -> Result<()> {
     let config = engine.code_config();
     // Where it can, a context ends at the base of a memory that nobody else brings along and that never moves.
     let module = code.module();
+    let signals = engine.traps() == rt::abi::Traps::Signals;
     let below_memory = module.imported_memories == 0
-        && module.memories.first().is_some_and(|ty| !ty.shared && !ty.is64);
+        && module.memories.first().is_some_and(|ty| !ty.shared && (!ty.is64 || signals));
     let target = artifact::Target {
         arch,
         cpu: abi::cpu::host(),

@@ -209,7 +209,7 @@ impl Store {
             for (ty, memory) in module.memories.iter().zip(&lists.memories) {
                 // SAFETY: memories live as long as the store, and nothing refers to this one.
                 let guarded = unsafe { (**memory).guarded };
-                if !guarded && !ty.is64 && ty.page_log2 == 16 {
+                if !guarded && crate::abi::has_guard(ty) {
                     return Err(LimitError::unguarded().into());
                 }
             }

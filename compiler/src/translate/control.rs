@@ -59,6 +59,8 @@ pub(super) struct Frame<'a> {
     joined: bool,
     /// The context that was known at the entry when the loop began.
     outer_context: Option<Value>,
+    /// How much was known of addresses where it began.
+    pub(super) bounds: usize,
     /// Of a try block.
     pub(super) try_: Option<Try>,
 }
@@ -94,6 +96,7 @@ impl<'a> Translator<'a> {
             height: 0,
             joined: false,
             outer_context: self.entry_context,
+            bounds: self.bounds.mark(),
             try_: None,
         });
     }
@@ -110,6 +113,7 @@ impl<'a> Translator<'a> {
             height,
             joined: false,
             outer_context: self.entry_context,
+            bounds: self.bounds.mark(),
             try_: None,
         });
     }
@@ -190,6 +194,7 @@ impl<'a> Translator<'a> {
         if let Some(otherwise) = frame.otherwise.take() {
             self.stack.truncate(frame.height);
             self.switch_to(otherwise);
+            self.bounds.back_to(frame.bounds);
             self.stack.extend_from_slice(self.b.block_params(otherwise));
         }
         self.entry_context = frame.outer_context;
@@ -253,6 +258,7 @@ impl<'a> Translator<'a> {
         }
         self.b.seal_block(frame.next);
         self.switch_to(frame.next);
+        self.bounds.back_to(frame.bounds);
         self.stack.truncate(frame.height);
         self.stack.extend_from_slice(self.b.block_params(frame.next));
         self.dead = 0;

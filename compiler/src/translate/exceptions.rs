@@ -296,6 +296,7 @@ impl<'a> Translator<'a> {
                         self.label((self.frames.len() - 1 - target) as u32);
                         continue;
                     };
+                    self.bounds.back_to(frame.bounds);
                     let exception = self.land(landing);
                     self.stack.truncate(frame.height);
                     let (tag, reference) = match catch {
@@ -340,6 +341,7 @@ impl<'a> Translator<'a> {
         self.end_arm();
         let Some(mut frame) = self.frames.pop() else { return };
         self.stack.truncate(frame.height);
+        self.bounds.back_to(frame.bounds);
         self.dead = 1;
         if let Some(Try::Legacy { landing, handling, exception, rest, .. }) = &mut frame.try_ {
             let found = match rest.take() {
