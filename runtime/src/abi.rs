@@ -262,7 +262,9 @@ pub enum Traps {
     /// Code checks for itself, and needs no signal.
     #[default]
     Checks = 0,
-    /// Guard pages and signals.
+    /// Guard pages and signals, which is faster. Loading the first such code installs handlers of `SIGSEGV`, `SIGBUS`,
+    /// `SIGILL`, `SIGFPE` and `SIGURG` for the process, which pass on what is not about a guest; each memory takes at
+    /// least 6 GiB of address space.
     Signals = 1,
 }
 
