@@ -195,7 +195,8 @@ fn truncated_and_extended_files_are_refused() {
 fn parts_that_overlap_or_lie_outside_are_refused() {
     let whole = written();
     for part in 0..8 {
-        for (field, value) in [(0, 0), (0, 1 << 40), (0, u64::MAX - 1), (8, u64::MAX), (8, 1 << 33)] {
+        for (field, value) in [(0, 0), (0, 1 << 40), (0, u64::MAX - 1), (8, u64::MAX), (8, 1 << 33)]
+        {
             let mut bytes = whole.clone();
             bytes[112 + 16 * part + field..][..8].copy_from_slice(&u64::to_le_bytes(value));
             assert!(seal(bytes).err().unwrap().starts_with("it is damaged: it"));
