@@ -52,6 +52,23 @@ impl Module {
     /// Compiles the module to an artifact.
     #[cfg(feature = "native")]
     pub fn compile(&self, how: &Compilation<'_>) -> Result<Vec<u8>> {
+        let (valid, options) = self.options(how)?;
+        Ok(lithe_compiler::compile(valid, &options)?)
+    }
+
+    /// Compiles the module to a relocatable ELF object for programs that may make no code executable. They are linked
+    /// with it, declare its one symbol, `lithe_NAME`, as a [`crate::LinkedModule`], and need no compiler.
+    #[cfg(feature = "native")]
+    pub fn compile_object(&self, how: &Compilation<'_>, name: &str) -> Result<Vec<u8>> {
+        let (valid, options) = self.options(how)?;
+        Ok(lithe_compiler::compile_object(valid, &options, name)?)
+    }
+
+    #[cfg(feature = "native")]
+    fn options<'a>(
+        &'a self,
+        how: &Compilation<'a>,
+    ) -> Result<(&'a lithe_validator::ValidModule, lithe_compiler::Options<'a>)> {
         let machine = how.machine.as_deref().unwrap_or("host");
         let (arch, cpu) = lithe_compiler::parse_machine(machine)?;
         let flaw = || Error::new(ErrorKind::Artifact, "the module in the artifact is damaged");
@@ -63,7 +80,7 @@ impl Module {
             progress: how.progress,
             ..lithe_compiler::Options::new(target)
         };
-        Ok(lithe_compiler::compile(valid, &options)?)
+        Ok((valid, options))
     }
 
     /// Compiles the module to an artifact.
@@ -71,6 +88,12 @@ impl Module {
     pub fn compile(&self, how: &Compilation<'_>) -> Result<Vec<u8>> {
         let Compilation { machine: _, threads: _, progress: _ } = how;
         Err(crate::native::no_compiler())
+    }
+
+    /// Compiles the module to a relocatable object.
+    #[cfg(not(feature = "native"))]
+    pub fn compile_object(&self, how: &Compilation<'_>, _name: &str) -> Result<Vec<u8>> {
+        self.compile(how)
     }
 
     /// Whether the module has native code, and how many bytes of it.

@@ -8,7 +8,7 @@ use lithe_runtime as rt;
 use rt::native::{Cause, Stopped};
 
 use crate::{
-    Engine, Error, ExnRef, Result, artifact,
+    Engine, Error, ExnRef, Result,
     backtrace::RawFrame,
     func::{self as funcs, exception, invoke},
     raw::{self, Failure, Handle},
@@ -28,7 +28,7 @@ pub(crate) fn compile(code: &mut rt::Code, engine: &Engine) -> Result<()> {
         lithe_compiler::Options { label: code.label(), ..lithe_compiler::Options::new(target) };
     let bytes = lithe_compiler::compile(valid, &options)?;
     let artifact = rt::artifact::Artifact::new(Box::new(bytes));
-    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(artifact::unusable)
+    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(crate::artifact::unusable)
 }
 
 /// Refuses to compile a module.

@@ -63,6 +63,17 @@ impl NativeCode {
         Ok(NativeCode::of(artifact, pages))
     }
 
+    /// The code of an artifact that was linked into this program, or the reason why this machine does not run it.
+    ///
+    /// # Safety
+    /// The artifact was written by the compiler of this version of Lithe. Its text is executable. Nothing can be proven
+    /// of its code.
+    pub unsafe fn link(artifact: Artifact) -> Result<NativeCode, String> {
+        usable(artifact.target())?;
+        let text = artifact.linked_text().ok_or("its code is not a part of this program")?;
+        Ok(NativeCode::of(artifact, Pages::Linked(text)))
+    }
+
     fn of(artifact: Artifact, pages: Pages) -> NativeCode {
         let (base, len) = (pages.base(), pages.len());
         let mut text = Box::new(Text { artifact, base, _pages: pages, entry: Slot::free() });
