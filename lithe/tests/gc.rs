@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use lithe::{
     AnyRef, Caller, Config, Dispatch, Engine, ErrorKind, ExternRef, Func, Instance, Kind, Linker,
-    Module, Result, Store, StoreLimits, TrapKind, Val,
+    Module, Result, Store, StoreLimits, Strategy, TrapKind, Val,
 };
 
-fn engines() -> [Engine; 2] {
-    [Dispatch::Auto, Dispatch::Loop].map(|d| Engine::new(&Config::new().dispatch(d)))
+fn engines() -> [Engine; 3] {
+    let new = Config::new;
+    [new(), new().dispatch(Dispatch::Loop), new().strategy(Strategy::Native)]
+        .map(|config| Engine::new(&config))
 }
 
 fn guest(engine: &Engine, wat: &str) -> (Store<()>, Instance) {
