@@ -5,11 +5,16 @@ use lithe_runtime::{
 };
 fn main() {
     let mut args = std::env::args().skip(1);
-    let bytes = std::fs::read(args.next().unwrap()).unwrap();
+    let path = args.next().unwrap();
+    let bytes = if path.ends_with(".wat") {
+        wat::parse_file(&path).unwrap()
+    } else {
+        std::fs::read(&path).unwrap()
+    };
     let arch = args.next().unwrap_or("host".into());
     let checks = args.next().is_some();
     let module = lithe_parser::parse(bytes).unwrap();
-    let valid = lithe_validator::validate(module, lithe_types::Features::default()).unwrap();
+    let valid = lithe_validator::validate(module, lithe_types::Features::WASM3).unwrap();
     let (arch, cpu) = lithe_compiler::parse_machine(&arch).unwrap();
     let _ = (Arch::X86_64, cpu::names(arch, cpu).count());
     let target = Target {
@@ -18,7 +23,7 @@ fn main() {
         traps: if checks { Traps::Checks } else { Traps::Signals },
         fuel: false,
         deterministic: false,
-        below_memory: false,
+        below_memory: std::env::var("A").is_ok(),
     };
     let start = std::time::Instant::now();
     match lithe_compiler::compile(&valid, &lithe_compiler::Options::new(target)) {

@@ -2,7 +2,7 @@
 //!
 //! Functions of the text have numbers: the module's defined functions in order, then for each class of function
 //! types one that is entered from the host and one that reaches functions without native code, then one for each
-//! imported function.
+//! imported function, then those that make rare calls into the runtime.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,10 +12,10 @@ use cranelift_codegen::isa::CallConv;
 use lithe_parser::{ConstOp, ElementItems, ExternKind, Module, Operator, SegmentMode};
 use lithe_runtime::{
     Registry, Shape, Shared,
-    abi::{Arch, ContextLayout, Traps},
+    abi::{self, Arch, Builtin, ContextLayout, Traps},
     artifact::Target,
 };
-use lithe_types::{FuncType, HeapType, MemoryType, RefType, ValType};
+use lithe_types::{FuncType, HeapType, MemoryType, RefType, TrapKind, ValType};
 use lithe_validator::ValidModule;
 
 /// A function in the text.
@@ -29,6 +29,67 @@ pub enum Function {
     Reach(u32),
     /// Calls the imported function with this index, which has no native code.
     Import(u32),
+    /// Makes a call into the runtime that is rare, so that each place where it is made takes few bytes.
+    Rare(Rare),
+}
+
+/// A rare call into the runtime. It has the native convention, after which nothing survives an exception.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rare {
+    /// Throws an exception.
+    Throw,
+    /// Throws a new exception: tag, and the address of its payload.
+    ThrowNew,
+    /// The store's signal is set.
+    Interrupted,
+    /// Fuel ran out.
+    OutOfFuel,
+    /// Traps.
+    Trap(TrapKind),
+}
+
+impl Rare {
+    const FIRST: [Rare; 4] = [Rare::Throw, Rare::ThrowNew, Rare::Interrupted, Rare::OutOfFuel];
+
+    fn from_number(number: u32) -> Option<Rare> {
+        let number = number as usize;
+        let trap = || TrapKind::ALL.get(number - Rare::FIRST.len()).map(|kind| Rare::Trap(*kind));
+        Rare::FIRST.get(number).copied().or_else(trap)
+    }
+
+    fn number(self) -> u32 {
+        let trap = |kind| TrapKind::ALL.iter().position(|other| *other == kind);
+        let place = match self {
+            Rare::Trap(kind) => trap(kind).map(|place| place + Rare::FIRST.len()),
+            other => Rare::FIRST.iter().position(|first| *first == other),
+        };
+        place.unwrap_or_default() as u32
+    }
+
+    /// How many there are.
+    fn count() -> u32 {
+        (Rare::FIRST.len() + TrapKind::ALL.len()) as u32
+    }
+
+    /// The call that it makes.
+    pub fn builtin(self) -> Builtin {
+        match self {
+            Rare::Throw => Builtin::throw,
+            Rare::ThrowNew => Builtin::throw_new,
+            Rare::Interrupted => Builtin::interrupted,
+            Rare::OutOfFuel => Builtin::out_of_fuel,
+            Rare::Trap(_) => Builtin::trap,
+        }
+    }
+
+    /// The types of its arguments.
+    pub fn params(self) -> &'static [Type] {
+        match self {
+            Rare::Throw => &[types::I32],
+            Rare::ThrowNew => &[types::I32, types::I64],
+            _ => &[],
+        }
+    }
 }
 
 /// How code has its context.
@@ -146,7 +207,8 @@ impl<'a> Env<'a> {
     /// How many functions the text has.
     pub fn functions(&self) -> u32 {
         let classes = self.class_types.len() as u32;
-        self.module.bodies.len() as u32 + 2 * classes + self.module.imported_funcs
+        let module = self.module;
+        module.bodies.len() as u32 + 2 * classes + module.imported_funcs + Rare::count()
     }
 
     /// The function with this number.
@@ -156,7 +218,13 @@ impl<'a> Env<'a> {
             None => Function::Defined(number),
             Some(stub) if stub < classes => Function::Enter(stub),
             Some(stub) if stub < 2 * classes => Function::Reach(stub - classes),
-            Some(stub) => Function::Import(stub - 2 * classes),
+            Some(stub) => {
+                let stub = stub - 2 * classes;
+                match stub.checked_sub(self.module.imported_funcs).and_then(Rare::from_number) {
+                    Some(rare) => Function::Rare(rare),
+                    None => Function::Import(stub),
+                }
+            }
         }
     }
 
@@ -168,6 +236,9 @@ impl<'a> Env<'a> {
             Function::Enter(class) => defined + class,
             Function::Reach(class) => defined + classes + class,
             Function::Import(func) => defined + 2 * classes + func,
+            Function::Rare(rare) => {
+                defined + 2 * classes + self.module.imported_funcs + rare.number()
+            }
         }
     }
 
@@ -229,7 +300,7 @@ impl<'a> Env<'a> {
 
     /// Whether accesses to a memory beyond its size meet pages that cannot be accessed.
     pub fn guarded(&self, ty: &MemoryType) -> bool {
-        !self.checks() && !ty.is64 && ty.page_log2 == 16
+        !self.checks() && abi::has_guard(ty)
     }
 
     /// The type of values on the operand stack.
@@ -262,6 +333,16 @@ impl<'a> Env<'a> {
         let value = |ty: &ValType| AbiParam::new(self.value_type(*ty));
         signature.params.extend(ty.params.iter().map(value));
         signature.returns.extend(ty.results.iter().map(value));
+        signature
+    }
+
+    /// The native convention for a rare call into the runtime.
+    pub fn rare_signature(&self, rare: Rare) -> Signature {
+        let mut signature = Signature::new(CallConv::Tail);
+        if self.convention == Convention::Argument {
+            signature.params.push(AbiParam::new(types::I64));
+        }
+        signature.params.extend(rare.params().iter().map(|ty| AbiParam::new(*ty)));
         signature
     }
 

@@ -2,9 +2,9 @@
 //! context of its own. Invariant: what is kept of a function is its code and tables, at their size.
 
 use cranelift_codegen::{
-    CodegenError, CompiledCode, Context, ExceptionContextLoc, FinalizedMachExceptionHandler,
-    FinalizedMachReloc, FinalizedRelocTarget, binemit,
-    ir::{self, ExternalName, TrapCode},
+    CodegenError, CompiledCode, Context, FinalizedMachExceptionHandler, FinalizedMachReloc,
+    FinalizedRelocTarget, binemit,
+    ir::{self, ExternalName, StackSlotKey, TrapCode},
     isa::TargetIsa,
 };
 use cranelift_control::ControlPlane;
@@ -23,6 +23,9 @@ use crate::{
 pub(crate) const FUNCTIONS: u32 = 0;
 /// The namespace of tables of indirect calls that never change: names are their places among those.
 pub(crate) const TABLES: u32 = 1;
+
+/// The key of the stack slot that holds the context, in functions that handle exceptions.
+pub(crate) const CONTEXT_SLOT: u64 = 1;
 
 /// What is kept of a compiled function. Offsets are relative to its first byte.
 pub(crate) struct Compiled {
@@ -54,11 +57,11 @@ pub(crate) fn compile(context: &mut Context, isa: &dyn TargetIsa) -> Result<Comp
     })
 }
 
-fn internal(what: impl std::fmt::Display) -> Error {
+pub(crate) fn internal(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Internal, format!("the code generator erred: {what}"))
 }
 
-fn refused(error: CodegenError) -> Error {
+pub(crate) fn refused(error: CodegenError) -> Error {
     match error {
         CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => {
             Error::new(ErrorKind::TooLarge, "it is larger than the code generator supports")
@@ -164,18 +167,19 @@ fn trap_kind(code: TrapCode) -> Result<TrapKind, Error> {
 
 fn handlers(code: &CompiledCode) -> Result<Box<[Handler]>, Error> {
     let mut out = Vec::new();
+    let slots = code.buffer.frame_layout().map(|layout| &layout.stackslots);
+    let context = slots
+        .and_then(|slots| {
+            slots.values().find(|slot| slot.key == Some(StackSlotKey::new(CONTEXT_SLOT)))
+        })
+        .map(|slot| slot.offset);
     for call in code.buffer.call_sites() {
-        let mut context = None;
         for handler in call.exception_handlers {
             let (tag, target) = match handler {
                 FinalizedMachExceptionHandler::Tag(tag, target) => (tag.as_u32(), *target),
                 FinalizedMachExceptionHandler::Default(target) => (artifact::NONE, *target),
-                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(at)) => {
-                    context = Some(*at);
-                    continue;
-                }
-                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::GPR(_)) => {
-                    return Err(internal("a context is not on the stack"));
+                FinalizedMachExceptionHandler::Context(_) => {
+                    return Err(internal("a handler changes the context of tags"));
                 }
             };
             let frame = call.frame_offset.ok_or_else(|| internal("a handler has no frame"))?;

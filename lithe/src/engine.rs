@@ -24,6 +24,8 @@ pub enum Strategy {
     Interpreter,
     /// Native code, made when a module is loaded.
     Native,
+    /// Native code of modules that come with it, see [`crate::Module::from_artifact`], the interpreter for others.
+    Auto,
 }
 
 /// The dispatch back end of the interpreter. They differ in speed only.
@@ -154,6 +156,11 @@ impl Engine {
     /// How native code notices what it must not do.
     pub fn traps(&self) -> Traps {
         self.0.config.traps
+    }
+
+    /// Whether memories need guards.
+    pub(crate) fn needs_guards(&self) -> bool {
+        self.strategy() != Strategy::Interpreter && self.traps() == Traps::Signals
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {

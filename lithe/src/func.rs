@@ -219,7 +219,7 @@ pub(crate) fn invoke<T>(
             }
             Outcome::Thrown(slot) => exception(store, slot),
             Outcome::Signal => {
-                store.rt.vm().signal.store(0, Ordering::Relaxed);
+                store.rt.vm().signal.word.store(0, Ordering::Relaxed);
                 Error::trap_of(TrapKind::Interrupt)
             }
             Outcome::OutOfFuel => {

@@ -221,6 +221,11 @@ impl Module {
         self.code.module().bytes.len()
     }
 
+    /// Bytes of all function bodies.
+    pub fn body_bytes(&self) -> usize {
+        self.code.module().bodies.iter().map(|body| body.len()).sum()
+    }
+
     /// Bytes of bytecode translated so far.
     pub fn translated_bytes(&self) -> usize {
         self.code.translated_bytes()

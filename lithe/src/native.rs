@@ -8,7 +8,7 @@ use lithe_runtime as rt;
 use rt::native::{Cause, Stopped};
 
 use crate::{
-    Engine, Error, ErrorKind, ExnRef, Result,
+    Engine, Error, ExnRef, Result, artifact,
     backtrace::RawFrame,
     func::{self as funcs, exception, invoke},
     raw::{self, Failure, Handle},
@@ -19,32 +19,28 @@ use crate::{
 /// Compiles a module for this machine.
 #[cfg(feature = "native")]
 pub(crate) fn compile(code: &mut rt::Code, engine: &Engine) -> Result<()> {
-    use lithe_compiler::Options;
-    use rt::{abi, artifact};
-    let Some(arch) = abi::Arch::HOST else {
+    let Some(arch) = rt::abi::Arch::HOST else {
         return Err(Error::usage("there is no native code for this machine"));
     };
-    let config = engine.code_config();
-    let target = artifact::Target {
-        arch,
-        cpu: abi::cpu::host(),
-        traps: engine.traps(),
-        fuel: config.fuel,
-        deterministic: config.deterministic,
-        below_memory: false,
-    };
-    let options = Options { label: code.label(), ..Options::new(target) };
-    let bytes = lithe_compiler::compile(code.valid(), &options)?;
-    let artifact = artifact::Artifact::new(Box::new(bytes));
-    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(|reason| {
-        Error::new(ErrorKind::Limit, format!("the native code cannot be used: {reason}"))
-    })
+    let valid = code.valid().ok_or_else(|| Error::usage("the module was not validated"))?;
+    let target = engine.target(valid.module(), arch, rt::abi::cpu::host());
+    let options =
+        lithe_compiler::Options { label: code.label(), ..lithe_compiler::Options::new(target) };
+    let bytes = lithe_compiler::compile(valid, &options)?;
+    let artifact = rt::artifact::Artifact::new(Box::new(bytes));
+    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(artifact::unusable)
 }
 
 /// Refuses to compile a module.
 #[cfg(not(feature = "native"))]
 pub(crate) fn compile(_: &mut rt::Code, _: &Engine) -> Result<()> {
-    Err(Error::usage("this build of Lithe has no native compiler: enable its feature `native`"))
+    Err(no_compiler())
+}
+
+/// The error of a build that cannot compile.
+#[cfg(not(feature = "native"))]
+pub(crate) fn no_compiler() -> Error {
+    Error::usage("this build of Lithe has no native compiler: enable its feature `native`")
 }
 
 /// Calls a function that has native code, with its arguments as slots; the results replace them.

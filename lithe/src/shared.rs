@@ -24,7 +24,11 @@ impl SharedMemory {
         if !ty.shared {
             return Err(Error::usage("the type of the memory is not shared"));
         }
-        Ok(SharedMemory(Arc::new(rt::SharedMemory::new(ty, &StoreLimits::default())?)))
+        Ok(SharedMemory(Arc::new(rt::SharedMemory::new(
+            ty,
+            &StoreLimits::default(),
+            engine.needs_guards(),
+        )?)))
     }
 
     /// The type as declared.

@@ -1,7 +1,6 @@
 //! The state of one guest and what host functions see of it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use lithe_interp::Interpreter;
 use lithe_runtime as rt;
@@ -29,10 +28,12 @@ pub struct StoreInner<T> {
 impl<T> Store<T> {
     /// An empty store. Makes no system call.
     pub fn new(engine: &Engine, data: T) -> Store<T> {
+        let mut rt = rt::Store::new(engine.registry().clone());
+        rt.guard = engine.needs_guards();
         Store(StoreInner {
             id: StoreId::unique(),
             engine: engine.clone(),
-            rt: rt::Store::new(engine.registry().clone()),
+            rt,
             interp: Interpreter::default(),
             hosts: Vec::new(),
             data,
@@ -124,11 +125,11 @@ impl<T> Store<T> {
 
 /// Stops a guest from another thread.
 #[derive(Clone)]
-pub struct InterruptHandle(Arc<AtomicU32>);
+pub struct InterruptHandle(Arc<rt::Signal>);
 
 impl InterruptHandle {
     /// Makes the guest trap with [`crate::TrapKind::Interrupt`] at its next call or loop iteration, or at once
-    /// when it waits to be notified. A request made while nothing runs stops the next call.
+    /// when it waits to be notified or its code traps by signals. A request made while nothing runs stops the next call.
     pub fn interrupt(&self) {
         rt::parking::interrupt(&self.0);
     }

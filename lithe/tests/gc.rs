@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use lithe::{
-    AnyRef, Caller, Config, Dispatch, Engine, ErrorKind, ExternRef, Func, Instance, Kind, Linker,
-    Module, Result, Store, StoreLimits, Strategy, TrapKind, Val,
+    AnyRef, Caller, Config, Engine, ErrorKind, ExternRef, Func, Instance, Kind, Linker, Module,
+    Result, Store, StoreLimits, TrapKind, Val,
 };
 
-fn engines() -> [Engine; 3] {
-    let new = Config::new;
-    [new(), new().dispatch(Dispatch::Loop), new().strategy(Strategy::Native)]
-        .map(|config| Engine::new(&config))
+mod ways;
+
+use ways::ways;
+
+fn engines() -> [Engine; 4] {
+    ways(Config::new())
 }
 
 fn guest(engine: &Engine, wat: &str) -> (Store<()>, Instance) {

@@ -3,19 +3,35 @@
 //! never looks outside the bytes, whatever they hold.
 //!
 //! ```text
-//! [ header | ranges of the parts ][ functions ][ enters ][ imports ][ handlers ][ sites ] .. page .. [ text ] .. page .. [ module ]
+//! [ header ][ functions ][ enters ][ imports ][ handlers ][ sites ] .. page .. [ text ] .. page .. [ module ][ label ]
+//!
+//! header   0 magic                      8 version of the format     12 machine   13 traps   14 fuel   15 deterministic
+//!         16 processor's features      24 context below memory     32 identity of this version of Lithe
+//!         40 checksum of the header    48 hash of the module       80 hash of all that follows the header
+//!        112 offset and length of each part
 //! ```
+//!
+//! Parts follow each other without gaps but for alignment, and the last one ends the file. Loading looks at the header
+//! only, so its cost does not depend on the size; [`Artifact::verify`] reads everything.
 //!
 //! A *function* is a stretch of text: a defined function of the module (first, in order) or a stub. An *enter* is
 //! the stub that calls functions of a type from the host. A *site* is a place in text that a backtrace, a trap or
 //! an exception asks about.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+mod write;
+
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::ops::Range;
 
 use lithe_types::TrapKind;
 
-use crate::abi::{self, Arch, Traps};
+use crate::{
+    abi::{self, Arch, Traps},
+    hash::hash,
+    sync::Shared,
+};
+
+pub use write::write_site;
 
 /// The first bytes of an artifact.
 pub const MAGIC: [u8; 8] = *b"\0lithe\r\n";
@@ -24,7 +40,7 @@ pub const PAGE: usize = 1 << 16;
 /// No function.
 pub const NONE: u32 = u32::MAX;
 
-/// The parts, in the order of their ranges in the header.
+/// The parts, in the order of their ranges in the header and in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 enum Part {
@@ -38,8 +54,51 @@ enum Part {
     Label,
 }
 
-const PARTS: usize = 8;
-const HEADER: usize = 64 + 16 * PARTS;
+impl Part {
+    /// What its offset is a multiple of.
+    const fn align(self) -> usize {
+        match self {
+            Part::Text | Part::Module => PAGE,
+            _ => 16,
+        }
+    }
+
+    /// Bytes of one of its records.
+    const fn record(self) -> usize {
+        match self {
+            Part::Functions => 12,
+            Part::Enters | Part::Imports => 4,
+            Part::Handlers => 20,
+            Part::Sites | Part::Text | Part::Module | Part::Label => 1,
+        }
+    }
+}
+
+const PARTS: [Part; 8] = [
+    Part::Functions,
+    Part::Enters,
+    Part::Imports,
+    Part::Handlers,
+    Part::Sites,
+    Part::Text,
+    Part::Module,
+    Part::Label,
+];
+const IDENTITY: usize = 32;
+const CHECKSUM: usize = 40;
+const MODULE_HASH: usize = 48;
+const CONTENT_HASH: usize = 80;
+const RANGES: usize = 112;
+/// Bytes of the header.
+pub const HEADER: usize = RANGES + 16 * PARTS.len();
+
+/// The checksum of a header, whatever its own eight bytes hold.
+fn checksum(header: &[u8]) -> [u8; 8] {
+    let mut header = header.to_vec();
+    header[CHECKSUM..][..8].fill(0);
+    let [checksum, ..] = *hash(&header).as_chunks().0 else { return [0; 8] };
+    checksum
+}
 
 /// What code was compiled for and how; an artifact runs only where all of it holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,68 +175,11 @@ pub struct Parts {
     pub label: String,
 }
 
-impl Parts {
-    /// The artifact as bytes, with the module that it was compiled from.
-    pub fn write(&self, module: &[u8]) -> Vec<u8> {
-        let functions = self.functions.iter().flat_map(|f| [f.start, f.end, f.sites]);
-        let handlers =
-            self.handlers.iter().flat_map(|h| [h.call, h.tag, h.target, h.frame, h.context]);
-        let words = |words: &mut dyn Iterator<Item = u32>| -> Vec<u8> {
-            words.flat_map(u32::to_le_bytes).collect()
-        };
-        let parts: [&[u8]; PARTS] = [
-            &words(&mut functions.into_iter()),
-            &words(&mut self.enters.iter().copied()),
-            &words(&mut self.imports.iter().copied()),
-            &words(&mut handlers.into_iter()),
-            &self.sites,
-            &self.text,
-            module,
-            self.label.as_bytes(),
-        ];
-        let mut out = Vec::new();
-        out.extend(MAGIC);
-        out.extend(abi::VERSION.to_le_bytes());
-        let Target { arch, cpu, traps, fuel, deterministic, below_memory } = self.target;
-        out.extend([arch as u8, traps as u8, u8::from(fuel), u8::from(deterministic)]);
-        out.extend(cpu.to_le_bytes());
-        out.push(u8::from(below_memory));
-        out.resize(HEADER, 0);
-        for (i, part) in parts.iter().enumerate() {
-            let align =
-                if i == Part::Text as usize || i == Part::Module as usize { PAGE } else { 16 };
-            out.resize(out.len().next_multiple_of(align), 0);
-            let (start, len) = (out.len() as u64, part.len() as u64);
-            out[64 + 16 * i..][..8].copy_from_slice(&start.to_le_bytes());
-            out[72 + 16 * i..][..8].copy_from_slice(&len.to_le_bytes());
-            out.extend_from_slice(part);
-        }
-        out
-    }
-}
-
-/// Appends a site to those of its function; `last` is the one before it in the function, at first one of zeros.
-pub fn write_site(sites: &mut Vec<u8>, last: &mut Site, site: Site) {
-    leb(sites, u64::from(site.text - last.text));
-    let delta = i64::from(site.module) - i64::from(last.module);
-    leb(sites, (delta << 1 ^ delta >> 63) as u64);
-    sites.push(site.trap.map_or(0, |trap| trap as u8));
-    *last = site;
-}
-
-fn leb(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
 /// Bytes that hold an artifact.
 pub struct Artifact {
-    bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+    bytes: Shared<dyn AsRef<[u8]> + Send + Sync>,
     target: Target,
-    parts: [Range<usize>; PARTS],
+    parts: [Range<usize>; PARTS.len()],
 }
 
 impl Artifact {
@@ -190,8 +192,11 @@ impl Artifact {
             u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
-        if word(8) != abi::VERSION {
+        if word(8) != abi::VERSION || long(IDENTITY) != abi::IDENTITY {
             return Err("it was made by another version of Lithe; compile the module again".into());
+        }
+        if header[CHECKSUM..][..8] != checksum(header) {
+            return Err("it is damaged: its header is not what was written".into());
         }
         let arch = match header[12] {
             1 => Arch::X86_64,
@@ -212,16 +217,39 @@ impl Artifact {
             deterministic: header[15] != 0,
             below_memory: header[24] != 0,
         };
-        let mut parts = [const { 0..0 }; PARTS];
-        for (i, part) in parts.iter_mut().enumerate() {
-            let start = usize::try_from(long(64 + 16 * i)).ok();
-            let len = usize::try_from(long(72 + 16 * i)).ok();
+        let mut parts = [const { 0..0 }; PARTS.len()];
+        let mut end = HEADER;
+        for (i, part) in PARTS.into_iter().enumerate() {
+            let start = end.checked_next_multiple_of(part.align());
+            let declared = usize::try_from(long(RANGES + 16 * i)).ok();
+            let start = start.filter(|start| declared == Some(*start));
+            let len = usize::try_from(long(RANGES + 16 * i + 8)).ok();
+            let len = len.filter(|len| len.is_multiple_of(part.record()));
             let range =
                 start.zip(len).and_then(|(start, len)| Some(start..start.checked_add(len)?));
-            let range = range.filter(|range| range.end <= all.len());
-            *part = range.ok_or("it is damaged: a part lies outside the file")?;
+            let range = range.ok_or("it is damaged: its parts do not follow each other")?;
+            end = range.end;
+            parts[i] = range;
         }
-        Ok(Artifact { bytes, target, parts })
+        if end != all.len() {
+            let len = all.len();
+            return Err(format!("it is damaged: it has {len} bytes and was written with {end}"));
+        }
+        if i32::try_from(parts[Part::Text as usize].len()).is_err() {
+            return Err("it is damaged: its code is too large".into());
+        }
+        Ok(Artifact { bytes: bytes.into(), target, parts })
+    }
+
+    /// Reads everything, and says what is wrong when it is not what was written.
+    pub fn verify(&self) -> Result<(), String> {
+        let all = (*self.bytes).as_ref();
+        let written = all.get(CONTENT_HASH..CONTENT_HASH + 32);
+        let found = all.get(HEADER..).map(hash);
+        match written.zip(found).is_some_and(|(written, found)| *written == found) {
+            true => Ok(()),
+            false => Err("it is damaged: its contents are not what was written".into()),
+        }
     }
 
     fn part(&self, part: Part) -> &[u8] {
@@ -254,6 +282,19 @@ impl Artifact {
         self.part(Part::Module)
     }
 
+    /// The module, for a parser that keeps it as long as it likes.
+    #[cfg(feature = "std")]
+    pub(crate) fn shared_module(&self) -> lithe_parser::Bytes {
+        let range = self.parts[Part::Module as usize].clone();
+        lithe_parser::Bytes::Shared(self.bytes.clone(), range)
+    }
+
+    /// The [hash] of the module that the code was compiled from.
+    pub fn module_hash(&self) -> [u8; 32] {
+        let written = (*self.bytes).as_ref().get(MODULE_HASH..).and_then(|hash| hash.first_chunk());
+        written.copied().unwrap_or_default()
+    }
+
     /// The module's name in backtraces when it has none of its own.
     pub fn label(&self) -> &str {
         core::str::from_utf8(self.part(Part::Label)).unwrap_or("")
@@ -261,7 +302,7 @@ impl Artifact {
 
     /// How many functions there are, stubs included.
     pub fn functions(&self) -> usize {
-        self.part(Part::Functions).len() / 12
+        self.part(Part::Functions).len() / Part::Functions.record()
     }
 
     /// A function, when it lies within the text.
@@ -297,28 +338,37 @@ impl Artifact {
         (text < self.function(index)?.end).then_some(index)
     }
 
-    /// The last site of the function with this number that is at or before an offset in the text.
-    pub fn site(&self, function: usize, text: u32) -> Option<Site> {
-        let sites = self.part(Part::Sites);
-        let from = self.function(function)?.sites as usize;
-        let to = self.function(function + 1).map_or(sites.len(), |next| next.sites as usize);
-        let mut bytes = sites.get(from..to)?;
-        let mut site = Site { text: self.function(function)?.start, module: 0, trap: None };
-        let mut found = None;
-        while !bytes.is_empty() {
+    /// The sites of the function with this number, by offset in the text. Those of calls stand before others at the
+    /// same offset.
+    pub fn sites(&self, function: usize) -> impl Iterator<Item = Site> + '_ {
+        let range = || {
+            let Function { start, sites: from, .. } = self.function(function)?;
+            let sites = self.part(Part::Sites);
+            let next = self.function(function.checked_add(1)?);
+            let to = next.map_or(sites.len(), |next| next.sites as usize);
+            Some((start, sites.get(from as usize..to)?))
+        };
+        let (start, mut bytes) = range().unwrap_or((0, &[]));
+        let mut site = Site { text: start, module: 0, trap: None };
+        core::iter::from_fn(move || {
             site.text = site.text.wrapping_add(unleb(&mut bytes)? as u32);
             let delta = unleb(&mut bytes)?;
             let delta = (delta >> 1) as i64 ^ -((delta & 1) as i64);
             site.module = site.module.wrapping_add(delta as u32);
-            let (trap, rest) = bytes.split_first()?;
-            site.trap = TrapKind::from_code(*trap);
-            bytes = rest;
-            if site.text > text {
-                break;
-            }
-            found = Some(site);
-        }
-        found
+            site.trap = TrapKind::from_code(*bytes.split_off_first()?);
+            Some(site)
+        })
+    }
+
+    /// The last site of the function with this number that is at or before an offset in the text.
+    pub fn site(&self, function: usize, text: u32) -> Option<Site> {
+        self.sites(function).take_while(|site| site.text <= text).last()
+    }
+
+    /// The site of the call that returns to an offset in the text.
+    pub fn call_site(&self, function: usize, text: u32) -> Option<Site> {
+        let mut sites = self.sites(function).skip_while(|site| site.text < text);
+        sites.next().filter(|site| site.text == text && site.trap.is_none())
     }
 
     /// The handlers of the call that returns to this offset, in the order in which they are tried.
@@ -327,7 +377,7 @@ impl Artifact {
             let [call, tag, target, frame, context] = self.words(Part::Handlers, index)?;
             Some(Handler { call, tag, target, frame, context })
         };
-        let (mut low, mut high) = (0, self.part(Part::Handlers).len() / 20);
+        let (mut low, mut high) = (0, self.part(Part::Handlers).len() / Part::Handlers.record());
         while low < high {
             let middle = (low + high) / 2;
             match handler(middle).is_some_and(|handler| handler.call < call) {

@@ -48,6 +48,8 @@ pub enum InstantiateError {
     Trap(TrapKind),
     /// A limit of the store.
     Limit(LimitError),
+    /// Nothing can be read of the module.
+    Flawed(&'static str),
     /// The module needs something that this build cannot do.
     Unsupported(&'static str),
 }
@@ -167,6 +169,9 @@ impl Store {
         code: &Shared<Code>,
         imports: &[Extern],
     ) -> Result<NonNull<Instance>, InstantiateError> {
+        if let Some(flaw) = code.flaw() {
+            return Err(InstantiateError::Flawed(flaw));
+        }
         let module = code.module();
         let fits = |import: usize| match imports.get(import) {
             // SAFETY: as the caller promises.
@@ -199,8 +204,20 @@ impl Store {
                 Extern::Tag(tag) => lists.tags.push(tag.as_ptr()),
             }
         }
-        for ty in &module.memories[module.imported_memories as usize..] {
-            lists.memories.push(self.add_memory(*ty)?.as_ptr());
+        let own_memories = lists.memories.len()..module.memories.len();
+        for index in own_memories {
+            let below = if index == 0 { code.bytes_below_memory() } else { 0 };
+            let memory = self.add_memory_above(module.memories[index], below)?;
+            lists.memories.push(memory.as_ptr());
+        }
+        if code.needs_guards() {
+            for (ty, memory) in module.memories.iter().zip(&lists.memories) {
+                // SAFETY: memories live as long as the store, and nothing refers to this one.
+                let guarded = unsafe { (**memory).guarded };
+                if !guarded && crate::abi::has_guard(ty) {
+                    return Err(LimitError::unguarded().into());
+                }
+            }
         }
         for table in &module.tables[module.imported_tables as usize..] {
             let mut ty = table.ty;
@@ -215,7 +232,7 @@ impl Store {
                 Global { value: [0, 0], ty }
             })
             .collect();
-        let own_globals = self.add_globals(code, own_globals)?;
+        let own_globals = self.add_globals(code, &lists, own_globals)?;
         // SAFETY: offsets within the array just made.
         lists.globals.extend(
             (0..own_globals.len()).map(|i| unsafe { own_globals.cast::<Global>().as_ptr().add(i) }),
@@ -244,17 +261,22 @@ impl Store {
     fn add_globals(
         &mut self,
         code: &Code,
+        lists: &Lists,
         globals: Box<[Global]>,
     ) -> Result<NonNull<[Global]>, LimitError> {
         #[cfg(feature = "std")]
         if code.native().is_some() {
             let layout = crate::abi::ContextLayout::of(code.module());
-            let context = crate::native::Context::new(layout, &globals)?;
+            let memory = lists.memories.first().filter(|_| code.bytes_below_memory() > 0);
+            // SAFETY: such a memory is the instance's own, with room for the context below its base.
+            let at = memory.map(|memory| unsafe { (**memory).base });
+            // SAFETY: as above.
+            let context = unsafe { crate::native::Context::new(layout, at, &globals)? };
             let globals = context.globals();
             self.contexts.push(context);
             return Ok(globals);
         }
-        let _ = code;
+        let _ = (code, lists);
         Ok(self.globals.add(globals))
     }
 
@@ -269,7 +291,7 @@ impl Store {
         let instance = self.instances.add(Box::new(Instance {
             memory0: lists.memories.first().copied().unwrap_or(ptr::null_mut()),
             vm: self.vm.as_ptr(),
-            signal: Shared::as_ptr(&self.vm().signal),
+            signal: &raw const self.vm().signal.word,
             own_globals,
             globals: ptr::null(),
             funcs: ptr::null(),

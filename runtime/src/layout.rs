@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32};
 
 use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
 
-use crate::{Code, HeapView, Shape, Shared};
+use crate::{Code, HeapView, Shape, Shared, Signal};
 
 /// Slots between the parameters and the locals of a frame.
 pub const HEADER_SLOTS: usize = 4;
@@ -139,6 +139,8 @@ pub struct Memory {
     pub ty: MemoryType,
     /// Bytes that growing never exceeds.
     pub max_len: usize,
+    /// Whether every access of native code beyond the size faults, and the memory never moves.
+    pub(crate) guarded: bool,
     pub(crate) backing: crate::memory::Backing,
 }
 
@@ -200,7 +202,7 @@ pub struct Vm {
     /// The callee's first argument.
     pub args: *mut u64,
     /// Nonzero when execution shall stop at the next function entry or back-edge.
-    pub signal: Shared<AtomicU32>,
+    pub signal: Shared<Signal>,
     /// The heap, as engines see it.
     pub heap: HeapView,
     /// The shapes of all types that objects of the store have, by canonical id.

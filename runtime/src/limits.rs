@@ -51,6 +51,10 @@ impl LimitError {
         LimitError(message.into())
     }
 
+    pub(crate) fn unguarded() -> LimitError {
+        LimitError("native code that traps by signals uses a memory without a guard".into())
+    }
+
     pub(crate) fn no_memory(what: &str, bytes: usize) -> LimitError {
         LimitError(format!("the machine refused {bytes} bytes for {what}").into())
     }

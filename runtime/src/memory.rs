@@ -2,6 +2,11 @@
 //! space that never moves; where the kernel refuses one, or without `std`, it is a buffer that may move when
 //! it grows. The record of a shared memory refers to bytes that it does not own. Invariant: `base..base + len`
 //! is readable and writable, and new bytes are zero.
+//!
+//! ```text
+//! [ below: readable and writable ][ memory up to its size ][ reserved: any access faults ... ]
+//!                                 ^ base                   ^ base + len
+//! ```
 
 use core::ptr::NonNull;
 
@@ -26,11 +31,38 @@ impl core::error::Error for OutOfBounds {}
 const RESERVATION: usize =
     if cfg!(target_pointer_width = "64") { (4u64 << 30) as usize } else { 64 << 20 };
 
+/// Bytes from the base of a guarded memory on that native code reaches: an address, and an offset of 31 bits.
+#[cfg(feature = "std")]
+pub(crate) fn reach(ty: &MemoryType) -> usize {
+    usize::try_from(crate::abi::address_space(ty) + (1 << 31)).map_or(0, |bytes| bytes + PAGE)
+}
+
+/// Memories are made accessible in pieces of this size, a multiple of the page of every supported machine.
+#[cfg(feature = "std")]
+const PAGE: usize = 1 << 16;
+
+/// What native code wants of a memory beside its size.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wants {
+    /// Accesses beyond its size fault, up to `reach`, where its type can have that.
+    pub guard: bool,
+    /// So many accessible bytes below its base, which then never moves.
+    pub below: usize,
+}
+
+impl Wants {
+    /// What is wanted of a memory of this type.
+    fn of(self, ty: &MemoryType) -> Wants {
+        Wants { guard: self.guard && crate::abi::has_guard(ty), ..self }
+    }
+}
+
 /// What the bytes of a memory live in.
 pub(crate) enum Backing {
-    /// A reservation of this many bytes at `base`, of which `committed` are accessible.
+    /// A reservation of this many bytes at `base`, of which `committed` are accessible; the mapping begins `below`
+    /// bytes before.
     #[cfg(feature = "std")]
-    Reserved { reserved: usize, committed: usize },
+    Reserved { reserved: usize, committed: usize, below: usize },
     /// A buffer on the heap.
     Heap(alloc::vec::Vec<u8>),
     /// Elsewhere: a shared memory. The record's `len` is a size that it once had.
@@ -39,13 +71,18 @@ pub(crate) enum Backing {
 
 impl Memory {
     /// A zeroed memory of its minimum size.
-    pub(crate) fn new(ty: MemoryType, limits: &StoreLimits) -> Result<Memory, LimitError> {
+    pub(crate) fn new(
+        ty: MemoryType,
+        limits: &StoreLimits,
+        wants: Wants,
+    ) -> Result<Memory, LimitError> {
         if ty.shared {
-            return Memory::refer(Shared::new(SharedMemory::new(ty, limits)?), limits);
+            let shared = SharedMemory::new(ty, limits, wants.guard)?;
+            return Memory::refer(Shared::new(shared), limits);
         }
         let mut memory = Memory::empty(ty, limits)?;
         let min = memory.len;
-        memory.reserve(min);
+        memory.reserve(min, wants.of(&ty))?;
         memory.begin(min)
     }
 
@@ -63,15 +100,23 @@ impl Memory {
             len,
             ty: shared.ty(),
             max_len: shared.max_len().min(cap),
+            guarded: shared.guarded(),
             backing: Backing::Shared(shared),
         })
     }
 
     /// A memory that will not move when it grows, for the bytes of a shared one.
-    pub(crate) fn fixed(ty: MemoryType, limits: &StoreLimits) -> Result<Memory, LimitError> {
+    pub(crate) fn fixed(
+        ty: MemoryType,
+        limits: &StoreLimits,
+        guard: bool,
+    ) -> Result<Memory, LimitError> {
         let mut memory = Memory::empty(ty, limits)?;
         let min = memory.len;
-        if !memory.reserve_all(min) {
+        let wants = Wants { guard, below: 0 }.of(&ty);
+        if wants.guard {
+            memory.reserve(min, wants)?;
+        } else if !memory.reserve_all(min) {
             return Err(LimitError::no_memory("a memory", min));
         }
         memory.begin(min)
@@ -94,6 +139,7 @@ impl Memory {
             len: min as usize,
             ty,
             max_len: max as usize,
+            guarded: false,
             backing: Backing::Heap(alloc::vec::Vec::new()),
         })
     }
@@ -183,8 +229,33 @@ impl Memory {
     }
 
     #[cfg(feature = "std")]
-    fn reserve(&mut self, min: usize) {
-        self.reserve_one_of(&[self.max_len.min(RESERVATION).max(min), min]);
+    fn reserve(&mut self, min: usize, wants: Wants) -> Result<(), LimitError> {
+        if !wants.guard && wants.below == 0 {
+            self.reserve_one_of(&[self.max_len.min(RESERVATION).max(min), min]);
+            return Ok(());
+        }
+        let refused = |bytes| LimitError::no_memory("the address space of a memory", bytes);
+        let mut reserved = self.max_len;
+        if wants.guard {
+            let most = usize::try_from(crate::abi::address_space(&self.ty)).unwrap_or(usize::MAX);
+            if min > most {
+                let (min, most) = (min as u128, most as u128);
+                return Err(LimitError::size("a memory with a guard", min, most, "bytes"));
+            }
+            self.max_len = self.max_len.min(most);
+            reserved = reach(&self.ty);
+        }
+        let reserved = reserved.checked_next_multiple_of(PAGE).ok_or_else(|| refused(min))?;
+        let below = wants.below.next_multiple_of(PAGE);
+        let all = reserved.checked_add(below).ok_or_else(|| refused(reserved))?;
+        let base = Memory::map(all).ok_or_else(|| refused(all))?;
+        self.base = base.wrapping_add(below);
+        self.backing = Backing::Reserved { reserved, committed: 0, below };
+        self.guarded = wants.guard;
+        match Memory::open(base, below) {
+            true => Ok(()),
+            false => Err(refused(below)),
+        }
     }
 
     /// Reserves the maximum, or else what there is, and lowers the maximum to that. Whether there is enough
@@ -215,36 +286,54 @@ impl Memory {
 
     #[cfg(feature = "std")]
     fn reserve_one_of(&mut self, sizes: &[usize]) {
-        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
-        let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
         for &reserved in sizes {
             if reserved == 0 {
                 return;
             }
-            // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing.
-            let map = unsafe {
-                mmap_anonymous(core::ptr::null_mut(), reserved, ProtFlags::empty(), flags)
-            };
-            if let Ok(base) = map {
-                self.base = base.cast();
-                self.backing = Backing::Reserved { reserved, committed: 0 };
+            if let Some(base) = Memory::map(reserved) {
+                self.base = base;
+                self.backing = Backing::Reserved { reserved, committed: 0, below: 0 };
                 return;
             }
         }
     }
 
+    /// So many bytes of address space that cannot be accessed.
+    #[cfg(feature = "std")]
+    fn map(bytes: usize) -> Option<*mut u8> {
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+        let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing.
+        let map =
+            unsafe { mmap_anonymous(core::ptr::null_mut(), bytes, ProtFlags::empty(), flags) };
+        map.ok().map(<*mut _>::cast)
+    }
+
+    /// Makes part of a mapping of this memory accessible, from `start` on.
+    #[cfg(feature = "std")]
+    fn open(start: *mut u8, bytes: usize) -> bool {
+        use rustix::mm::{MprotectFlags, mprotect};
+        let flags = MprotectFlags::READ.union(MprotectFlags::WRITE);
+        // SAFETY: the range lies within a mapping that belongs to this memory alone, and pages that become accessible
+        // are zero.
+        bytes == 0 || unsafe { mprotect(start.cast(), bytes, flags) }.is_ok()
+    }
+
+    /// Without address space to reserve, no native code runs, and nothing is wanted.
     #[cfg(not(feature = "std"))]
-    fn reserve(&mut self, _min: usize) {}
+    fn reserve(&mut self, _min: usize, _wants: Wants) -> Result<(), LimitError> {
+        Ok(())
+    }
 
     /// Makes `len` bytes accessible; `len` never shrinks.
     fn resize(&mut self, len: usize) -> bool {
         match &mut self.backing {
             #[cfg(feature = "std")]
-            Backing::Reserved { reserved, committed } => {
+            Backing::Reserved { reserved, committed, .. } => {
                 if len > *reserved && !Memory::enlarge(&mut self.base, reserved, *committed, len) {
                     return false;
                 }
-                let Backing::Reserved { reserved, committed } = &mut self.backing else {
+                let Backing::Reserved { reserved, committed, .. } = &mut self.backing else {
                     return false;
                 };
                 if len > *committed && !Memory::commit(self.base, *reserved, committed, len) {
@@ -268,14 +357,8 @@ impl Memory {
 
     #[cfg(feature = "std")]
     fn commit(base: *mut u8, reserved: usize, committed: &mut usize, len: usize) -> bool {
-        use rustix::mm::{MprotectFlags, mprotect};
-        const PAGE: usize = 1 << 16;
         let end = len.next_multiple_of(PAGE).min(reserved);
-        let flags = MprotectFlags::READ.union(MprotectFlags::WRITE);
-        // SAFETY: the range lies within the reservation, which belongs to this memory alone, and pages that
-        // become accessible are zero.
-        let done =
-            unsafe { mprotect(base.add(*committed).cast(), end - *committed, flags) }.is_ok();
+        let done = Memory::open(base.wrapping_add(*committed), end - *committed);
         if done {
             *committed = end;
         }
@@ -308,9 +391,10 @@ impl Memory {
 #[cfg(feature = "std")]
 impl Drop for Memory {
     fn drop(&mut self) {
-        if let Backing::Reserved { reserved, .. } = self.backing {
+        if let Backing::Reserved { reserved, below, .. } = self.backing {
+            let start = self.base.wrapping_sub(below);
             // SAFETY: the reservation belongs to this memory and is not used afterwards.
-            let _ = unsafe { rustix::mm::munmap(self.base.cast(), reserved) };
+            let _ = unsafe { rustix::mm::munmap(start.cast(), below + reserved) };
         }
     }
 }

@@ -10,29 +10,34 @@
 //! ```
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::time::Instant;
 
 use rustix::thread::futex;
 
-use crate::{Shared, sync::Lock};
+use crate::{Shared, Signal, sync::Lock};
 
 /// Bit of a store's signal: its guest shall stop.
-const INTERRUPT: u32 = 1;
+pub(crate) const INTERRUPT: u32 = 1;
 
 /// Bit of a store's signal: its guest, which waits, was notified. Never set while a guest runs.
 const WAKE: u32 = 2;
 
 /// Asks the guest of a store to stop, whether it runs or waits.
-pub fn interrupt(signal: &AtomicU32) {
-    signal.fetch_or(INTERRUPT, Ordering::Relaxed);
+pub fn interrupt(signal: &Signal) {
+    signal.word.fetch_or(INTERRUPT, Ordering::SeqCst);
     wake(signal);
+    // Whoever enters native code writes this before looking at the word.
+    match signal.thread.load(Ordering::SeqCst) {
+        0 => {}
+        thread => crate::native::interrupt(thread),
+    }
 }
 
-fn wake(signal: &AtomicU32) {
+fn wake(signal: &Signal) {
     // Waking a thread that does not sleep is no error, and there are no others for a word of this process.
-    let _ = futex::wake(signal, futex::Flags::PRIVATE, 1);
+    let _ = futex::wake(&signal.word, futex::Flags::PRIVATE, 1);
 }
 
 /// How a wait ended. The numbers of the first three are those of the specification.
@@ -51,7 +56,7 @@ pub enum Waited {
 
 struct Waiter {
     offset: usize,
-    signal: Shared<AtomicU32>,
+    signal: Shared<Signal>,
 }
 
 /// The threads that wait at addresses of one memory, those that came first in front.
@@ -65,7 +70,7 @@ impl Parking {
         &self,
         offset: usize,
         nanoseconds: i64,
-        signal: &Shared<AtomicU32>,
+        signal: &Shared<Signal>,
         equal: impl FnOnce() -> bool,
     ) -> Waited {
         let limit = u64::try_from(nanoseconds).ok().map(Duration::from_nanos);
@@ -85,16 +90,16 @@ impl Parking {
             if left != Some(Duration::ZERO) {
                 let left = left.and_then(|left| futex::Timespec::try_from(left).ok());
                 // Whatever ends the sleep, what follows looks at the reasons.
-                let _ = futex::wait(signal, futex::Flags::PRIVATE, 0, left.as_ref());
+                let _ = futex::wait(&signal.word, futex::Flags::PRIVATE, 0, left.as_ref());
             }
             let end = self.0.with(|waiters| {
                 let own = |waiter: &Waiter| Shared::ptr_eq(&waiter.signal, signal);
                 let Some(index) = waiters.iter().position(own) else {
-                    signal.fetch_and(!WAKE, Ordering::Relaxed);
+                    signal.word.fetch_and(!WAKE, Ordering::Relaxed);
                     return Some(Waited::Notified);
                 };
                 let late = deadline.is_some_and(|at| at <= Instant::now());
-                let end = match signal.load(Ordering::Relaxed) & INTERRUPT {
+                let end = match signal.word.load(Ordering::Relaxed) & INTERRUPT {
                     0 if late => Waited::TimedOut,
                     0 => return None,
                     _ => Waited::Interrupted,
@@ -117,7 +122,7 @@ impl Parking {
                 let found = waiter.offset == offset && left > 0;
                 if found {
                     left -= 1;
-                    waiter.signal.fetch_or(WAKE, Ordering::Relaxed);
+                    waiter.signal.word.fetch_or(WAKE, Ordering::Relaxed);
                     woken.push(waiter.signal.clone());
                 }
                 !found

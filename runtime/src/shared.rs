@@ -14,6 +14,7 @@ pub struct SharedMemory {
     len: AtomicUsize,
     max_len: usize,
     ty: MemoryType,
+    guarded: bool,
     /// Owns the bytes and makes more of them accessible. Nothing reads them through it.
     owner: Lock<Memory>,
     #[cfg(feature = "std")]
@@ -29,14 +30,19 @@ unsafe impl Sync for SharedMemory {}
 
 impl SharedMemory {
     /// A zeroed memory of its minimum size. Address space for its maximum is reserved where there is enough;
-    /// else it grows less far.
-    pub fn new(ty: MemoryType, limits: &StoreLimits) -> Result<SharedMemory, LimitError> {
-        let owner = Memory::fixed(ty, limits)?;
+    /// else it grows less far. With a guard, native code that traps by signals can use it.
+    pub fn new(
+        ty: MemoryType,
+        limits: &StoreLimits,
+        guard: bool,
+    ) -> Result<SharedMemory, LimitError> {
+        let owner = Memory::fixed(ty, limits, guard)?;
         Ok(SharedMemory {
             base: owner.base,
             len: AtomicUsize::new(owner.len),
             max_len: owner.max_len,
             ty,
+            guarded: owner.guarded,
             owner: Lock::new(owner),
             #[cfg(feature = "std")]
             parking: Default::default(),
@@ -46,6 +52,10 @@ impl SharedMemory {
     /// The type, with the minimum as declared.
     pub fn ty(&self) -> MemoryType {
         self.ty
+    }
+
+    pub(crate) fn guarded(&self) -> bool {
+        self.guarded
     }
 
     /// The first byte.
@@ -117,7 +127,7 @@ impl SharedMemory {
         offset: usize,
         expected: T,
         nanoseconds: i64,
-        signal: &crate::Shared<core::sync::atomic::AtomicU32>,
+        signal: &crate::Shared<crate::Signal>,
     ) -> crate::parking::Waited {
         self.parking.wait(offset, nanoseconds, signal, || {
             // SAFETY: as the caller promises.

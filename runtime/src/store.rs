@@ -7,14 +7,14 @@ use core::{
     alloc::Layout,
     any::Any,
     ptr::{self, NonNull},
-    sync::atomic::AtomicU32,
 };
 
 use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
 
 use crate::{
     Func, Global, HeapView, Instance, LimitError, Memory, Registry, Shape, Shared, SharedMemory,
-    StoreLimits, Table, Tag, Vm, arena::Arena, gc::Heap, handles::Handles, sync::Lock,
+    StoreLimits, Table, Tag, Vm, arena::Arena, gc::Heap, handles::Handles, memory::Wants,
+    sync::Lock,
 };
 
 /// A collection of instances and the entities they share.
@@ -23,6 +23,8 @@ pub struct Store {
     pub(crate) registry: Shared<Registry>,
     /// What the store may use.
     pub limits: StoreLimits,
+    /// Whether memories have guards, which native code needs that traps by signals.
+    pub guard: bool,
     pub(crate) instances: Arena<Instance>,
     pub(crate) funcs: Arena<[Func]>,
     pub(crate) tables: Arena<Table>,
@@ -56,7 +58,7 @@ impl Store {
             fuel: 0,
             callee: ptr::null_mut(),
             args: ptr::null_mut(),
-            signal: Shared::new(AtomicU32::new(0)),
+            signal: Shared::default(),
             heap: HeapView::EMPTY,
             shapes: ptr::null(),
             room: 0,
@@ -71,6 +73,7 @@ impl Store {
             vm: NonNull::from(Box::leak(Box::new(vm))),
             registry,
             limits: StoreLimits::default(),
+            guard: false,
             instances: Arena::new(),
             funcs: Arena::new(),
             tables: Arena::new(),
@@ -150,10 +153,20 @@ impl Store {
 
     /// A memory that belongs to no instance.
     pub fn add_memory(&mut self, ty: MemoryType) -> Result<NonNull<Memory>, LimitError> {
+        self.add_memory_above(ty, 0)
+    }
+
+    /// A memory with so many accessible bytes below its base.
+    pub(crate) fn add_memory_above(
+        &mut self,
+        ty: MemoryType,
+        below: usize,
+    ) -> Result<NonNull<Memory>, LimitError> {
+        let wants = Wants { guard: self.guard, below };
         if self.memories.len() >= self.limits.memories {
             return Err(LimitError::count("memories", self.limits.memories));
         }
-        Ok(self.memories.add(Box::new(Memory::new(ty, &self.limits)?)))
+        Ok(self.memories.add(Box::new(Memory::new(ty, &self.limits, wants)?)))
     }
 
     /// A record of a shared memory; the same one each time.

@@ -36,14 +36,15 @@ const AUTO: Mode = Mode {
 /// Words of scripts that make objects.
 const OBJECTS: &[&str] = &["struct.new", "array.new", "throw", "ref.extern", "ref.host"];
 
-const MODES: [Mode; 6] = [
+const MODES: [Mode; 7] = [
     AUTO,
     Mode { name: "loop", dispatch: Dispatch::Loop, ..AUTO },
     Mode { name: "stress", stress: true, words: OBJECTS, ..AUTO },
     Mode { name: "deterministic", deterministic: true, words: &["nan:"], ..AUTO },
     Mode { name: "checks", strategy: Strategy::Native, ..AUTO },
+    Mode { name: "signals", strategy: Strategy::Native, traps: Traps::Signals, ..AUTO },
     Mode {
-        name: "checks-stress",
+        name: "native-stress",
         strategy: Strategy::Native,
         stress: true,
         words: OBJECTS,

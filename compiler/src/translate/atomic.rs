@@ -161,6 +161,15 @@ impl Translator<'_> {
             Arch::Riscv64 if access.bytes() < 4 => {
                 self.cmpxchg_in_word(address, flags, expected, value)
             }
+            // The code generator's sequence compares 64 bits of which it clears the upper half on one side only.
+            // The machine's instructions of 32 bits clear it; the bits that are added here are zeros, which the
+            // optimizer cannot know.
+            Arch::Aarch64 if access == I32 => {
+                let low = self.b.ins().ireduce(I32, address);
+                let zeros = self.b.ins().band_imm_u(low, 3);
+                let expected = self.b.ins().bor(expected, zeros);
+                self.b.ins().atomic_cas(flags, address, expected, value)
+            }
             _ => self.b.ins().atomic_cas(flags, address, expected, value),
         };
         self.push_extended(old, ty);

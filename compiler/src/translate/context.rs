@@ -28,8 +28,6 @@ pub(super) enum Region {
     Objects,
     /// The state of execution.
     Vm,
-    /// Slots on the stack.
-    Slots,
     /// Type ids of objects.
     Headers,
     /// Lengths of arrays.
@@ -50,7 +48,6 @@ impl Region {
             Region::Elements => 2,
             Region::Records => 3,
             Region::Vm => 4,
-            Region::Slots => 5,
             Region::Objects => 6,
             Region::Headers => 7,
             Region::Lengths => 8,

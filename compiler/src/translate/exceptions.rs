@@ -8,14 +8,18 @@
 
 use cranelift_codegen::ir::{
     Block, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, ExceptionTag, FuncRef,
-    Inst, InstBuilder, SigRef, StackSlotData, StackSlotKind, Value, condcodes::IntCC, types,
+    Inst, InstBuilder, SigRef, StackSlotData, StackSlotKey, StackSlotKind, TrapCode, Value,
+    condcodes::IntCC, types,
 };
 use lithe_parser::{BlockType, Catch, Operator, TryTable};
-use lithe_runtime::{Vm, abi, abi::Builtin, layout::EXCEPTION_PAYLOAD, layout::EXCEPTION_TAG};
+use lithe_runtime::{Vm, abi, layout::EXCEPTION_PAYLOAD, layout::EXCEPTION_TAG};
 use lithe_types::{TrapKind, ValType};
 
 use super::{Translator, context::Region, control::Frame};
-use crate::env::Convention;
+use crate::{
+    env::{Convention, Rare},
+    function::CONTEXT_SLOT,
+};
 
 /// What an open block knows when it is a try block.
 pub(super) enum Try {
@@ -103,6 +107,15 @@ impl<'a> Translator<'a> {
         }
     }
 
+    /// Keeps the context where unwinding finds it: tags are those of the instance.
+    pub(super) fn keep_context(&mut self) {
+        let mut slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3);
+        slot.key = Some(StackSlotKey::new(CONTEXT_SLOT));
+        let slot = self.b.create_sized_stack_slot(slot);
+        let context = self.context();
+        self.b.ins().stack_store(types::I64, context, slot, 0);
+    }
+
     /// A block that receives an exception.
     fn landing(&mut self) -> Block {
         let block = self.b.create_block();
@@ -149,10 +162,6 @@ impl<'a> Translator<'a> {
                 break;
             }
         }
-        if !items.is_empty() {
-            let context = self.context();
-            items.insert(0, ExceptionTableItem::Context(context));
-        }
         items
     }
 
@@ -175,7 +184,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Calls what may throw inside of the first `depth` frames; gives the block to go on in, if that is another.
-    fn call_within(
+    pub(super) fn call_within(
         &mut self,
         target: Target,
         args: &[Value],
@@ -212,23 +221,16 @@ impl<'a> Translator<'a> {
     }
 
     /// Calls the runtime, which throws. The block ends.
-    fn throw_by(&mut self, builtin: Builtin, args: &[Value], depth: usize) {
-        let signature = self.builtin_signature(builtin);
-        let context = self.context();
-        let vector = self.word(abi::BUILTINS);
-        let code = self.constant(types::I64, vector, 8 * i32::from(builtin as u8));
-        let mut all = vec![context];
-        all.extend_from_slice(args);
-        let (_, next) = self.call_within(Target::Indirect(signature, code), &all, depth);
-        if let Some(next) = next {
+    fn throw_by(&mut self, rare: Rare, args: &[Value], depth: usize) {
+        if let (_, Some(next)) = self.rare_within(rare, args, depth) {
             self.continue_in(next);
         }
-        self.trap(TrapKind::Unreachable);
+        self.b.ins().trap(TrapCode::unwrap_user(TrapKind::Unreachable as u8));
     }
 
     /// Throws an exception on, inside of the first `depth` frames.
     fn throw_on(&mut self, exception: Value, depth: usize) {
-        self.throw_by(Builtin::throw, &[exception], depth);
+        self.throw_by(Rare::Throw, &[exception], depth);
         self.unreachable();
     }
 
@@ -246,7 +248,7 @@ impl<'a> Translator<'a> {
         let address = self.b.ins().stack_addr(types::I64, slot, 0);
         super::stubs::store_all(&mut self.b, types, &values, address);
         let tag = self.number(tag);
-        self.throw_by(Builtin::throw_new, &[tag, address], self.frames.len());
+        self.throw_by(Rare::ThrowNew, &[tag, address], self.frames.len());
         self.unreachable();
     }
 
@@ -289,7 +291,12 @@ impl<'a> Translator<'a> {
         match frame.try_.take() {
             Some(Try::Table(clauses)) => {
                 for (catch, target, landing) in clauses {
-                    let Some(landing) = landing else { continue };
+                    let Some(landing) = landing else {
+                        // Counts as a branch nevertheless: see `end`.
+                        self.label((self.frames.len() - 1 - target) as u32);
+                        continue;
+                    };
+                    self.bounds.back_to(frame.bounds);
                     let exception = self.land(landing);
                     self.stack.truncate(frame.height);
                     let (tag, reference) = match catch {
@@ -334,16 +341,21 @@ impl<'a> Translator<'a> {
         self.end_arm();
         let Some(mut frame) = self.frames.pop() else { return };
         self.stack.truncate(frame.height);
+        self.bounds.back_to(frame.bounds);
         self.dead = 1;
         if let Some(Try::Legacy { landing, handling, exception, rest, .. }) = &mut frame.try_ {
-            let found = match (*landing, rest.take()) {
-                (Some(landing), _) if !*handling => Some(self.land(landing)),
-                (_, Some(rest)) => {
+            let found = match rest.take() {
+                // Fuel is counted as if handlers were reached even where nothing throws.
+                _ if !*handling => {
+                    let block = landing.unwrap_or_else(|| self.landing());
+                    Some(self.land(block))
+                }
+                Some(rest) => {
                     self.b.seal_block(rest);
                     self.switch_to(rest);
                     Some(self.b.block_params(rest)[0])
                 }
-                _ => None,
+                None => None,
             };
             *handling = true;
             *exception = found;

@@ -14,6 +14,7 @@
 
 mod arrays;
 mod atomic;
+mod bounds;
 mod calls;
 mod casts;
 mod context;
@@ -45,8 +46,9 @@ use lithe_runtime::abi::Builtin;
 use lithe_types::{FuncType, RefType, TrapKind, ValType};
 use lithe_validator::{Scratch, Sink};
 
-use crate::env::{Convention, Env, Function};
+use crate::env::{Convention, Env, Function, Rare};
 
+use bounds::Bounds;
 use context::Region;
 use control::Frame;
 
@@ -121,6 +123,7 @@ pub(crate) struct Translator<'a> {
     loops: usize,
     /// The instruction that holds the charge of the current region, and the charge.
     charge: Option<(ir::Inst, i64)>,
+    bounds: Bounds,
     regions: HashMap<Region, AliasRegion>,
     signatures: HashMap<u32, SigRef>,
     builtins: HashMap<Builtin, SigRef>,
@@ -155,6 +158,7 @@ impl<'a> Translator<'a> {
             block_context: None,
             loops: 0,
             charge: None,
+            bounds: Bounds::default(),
             regions: HashMap::new(),
             signatures: HashMap::new(),
             builtins: HashMap::new(),
@@ -216,8 +220,10 @@ impl<'a> Translator<'a> {
     /// Traps. The block ends.
     fn trap(&mut self, kind: TrapKind) {
         if self.env.checks() {
-            let number = self.b.ins().iconst(ir::types::I32, i64::from(kind as u8));
-            self.builtin(Builtin::trap, &[number]);
+            self.rare(Rare::Trap(kind), &[]);
+        } else {
+            // Of a block that has nothing else, Cranelift makes a trap of the branch, at the branch's place.
+            self.b.ins().nop();
         }
         self.b.ins().trap(TrapCode::unwrap_user(kind as u8));
     }
@@ -235,6 +241,9 @@ impl<'a> Translator<'a> {
                     self.read_entry_context();
                 }
             }
+        }
+        if self.env.facts[self.func as usize].tries {
+            self.keep_context();
         }
         for (value, ty) in params.into_iter().zip(&self.ty.params) {
             let variable = self.b.declare_var(self.env.value_type(*ty));

@@ -1,7 +1,7 @@
 //! Code that is no body: how the host enters native code, and how native code reaches functions that have none.
 
 use cranelift_codegen::ir::{
-    AbiParam, Block, Endianness, InstBuilder, MemFlagsData, Signature, StackSlotData,
+    AbiParam, Block, Endianness, Inst, InstBuilder, MemFlagsData, Signature, StackSlotData,
     StackSlotKind, Value, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
@@ -9,8 +9,8 @@ use cranelift_frontend::FunctionBuilder;
 use lithe_runtime::abi::{self, Builtin};
 use lithe_types::{FuncType, ValType};
 
-use super::Translator;
-use crate::env::{Convention, Env, Function};
+use super::{Translator, exceptions::Target};
+use crate::env::{Convention, Env, Function, Rare};
 
 /// Makes the stub `function`.
 pub(super) fn translate(
@@ -35,6 +35,10 @@ pub(super) fn translate(
             b.func.signature = env.signature(ty);
             import(env, func, ty, b, frontend);
             return;
+        }
+        Function::Rare(rare) => {
+            b.func.signature = env.rare_signature(rare);
+            return call_rare(env, rare, b, frontend);
         }
         Function::Defined(_) => {}
     }
@@ -145,7 +149,48 @@ fn import(
     t.b.finalize(frontend);
 }
 
+/// Makes a rare call into the runtime.
+fn call_rare(env: &Env<'_>, rare: Rare, b: FunctionBuilder<'_>, frontend: TargetFrontendConfig) {
+    let ty = FuncType::default();
+    let mut t = Translator::new(env, b, &ty, u32::MAX);
+    let mut args = t.parameters();
+    if let Rare::Trap(kind) = rare {
+        args.push(t.number(kind as u32));
+    }
+    t.builtin(rare.builtin(), &args);
+    t.b.ins().return_(&[]);
+    t.b.finalize(frontend);
+}
+
 impl Translator<'_> {
+    /// Makes a rare call into the runtime, through its stub.
+    pub(super) fn rare(&mut self, rare: Rare, args: &[Value]) {
+        let depth = self.frames.len();
+        if let (_, Some(next)) = self.rare_within(rare, args, depth) {
+            self.continue_in(next);
+        }
+        self.forget_context();
+    }
+
+    /// As [`Translator::rare`], inside of the first `depth` frames; gives the block to go on in, if that is another.
+    pub(super) fn rare_within(
+        &mut self,
+        rare: Rare,
+        args: &[Value],
+        depth: usize,
+    ) -> (Inst, Option<Block>) {
+        let signature = self.env.rare_signature(rare);
+        let signature = self.b.import_signature(signature);
+        let func = self.own_function(Function::Rare(rare), signature);
+        let mut all = Vec::new();
+        if self.env.convention == Convention::Argument {
+            all.push(self.context());
+        }
+        all.extend_from_slice(args);
+        let depth = if matches!(rare, Rare::Throw | Rare::ThrowNew) { depth } else { 0 };
+        self.call_within(Target::Direct(func), &all, depth)
+    }
+
     /// The parameters without the context.
     fn parameters(&mut self) -> Vec<Value> {
         let entry = self.b.current_block().unwrap_or(Block::from_u32(0));

@@ -20,10 +20,6 @@ use super::*;
 
 #[path = "../../../interp/build/atomic.rs"]
 mod atomic_table;
-#[expect(
-    dead_code,
-    reason = "the memory accesses among the vector operators are translated elsewhere"
-)]
 #[path = "../../../interp/build/simd.rs"]
 mod simd_table;
 #[expect(dead_code, reason = "the table serves the interpreter, which needs more of each operator")]

@@ -12,12 +12,13 @@ use core::{
 use lithe_types::{TrapKind, limits};
 
 use super::{
-    arch,
+    arch, builtins,
     entry::{Entry, GO_ON, Landing},
+    signals,
     stack::GuestStack,
     trace::{self, Frame},
 };
-use crate::{Func, Instance, LimitError, Store, abi::Traps};
+use crate::{Func, Instance, LimitError, Store, Vm, abi::Traps};
 
 /// Bytes of stack that entering takes beside the arguments and results.
 const ENTRY_BYTES: usize = 8 << 10;
@@ -123,6 +124,10 @@ pub unsafe fn call(
         if guest_sp.saturating_sub(limit) < ENTRY_BYTES + 16 * words {
             return exhausted();
         }
+        let signals = (*state).stack.as_ref().is_some_and(|s| s.traps() == Traps::Signals);
+        if signals && let Err(error) = signals::prepare() {
+            return Err(Stopped::early(Cause::Limit(error)));
+        }
         let mut entry = Entry {
             host_sp: 0,
             guest_sp,
@@ -131,9 +136,13 @@ pub unsafe fn call(
             exit_pc: 0,
             in_guest: AtomicU32::new(0),
             pending: AtomicU32::new(GO_ON),
+            stop: AtomicU32::new(0),
+            stopped: false,
+            caller: 0,
             landing: Landing::default(),
             vm,
             outer,
+            below: ptr::null_mut(),
         };
         let entry = &raw mut entry;
         let outer_host = mem::replace(&mut (*state).host, host);
@@ -143,7 +152,11 @@ pub unsafe fn call(
         (*vm).entries += 1;
 
         let slots = slots.as_mut_ptr();
-        let left = arch::enter(entry, func.context, func.native, slots, func.enter);
+        let enter = || arch::enter(entry, func.context, func.native, slots, func.enter);
+        let left = match signals {
+            true => signals::watch(entry, enter),
+            false => enter(),
+        };
 
         (*vm).entries -= 1;
         (*state).entry = outer;
@@ -152,11 +165,24 @@ pub unsafe fn call(
         match left {
             0 => Ok(()),
             _ => {
-                let cause = cause.unwrap_or(Cause::Host);
+                let cause = cause.unwrap_or_else(|| stopped_by_signal(vm, (*entry).stop.get_mut()));
                 Err(Stopped { cause, frames: trace::frames(&*store, &*entry) })
             }
         }
     }
+}
+
+/// The trap that a signal found.
+///
+/// # Safety
+/// The state of execution lives, and there is no reference to it.
+unsafe fn stopped_by_signal(vm: *mut Vm, stop: &mut u32) -> Cause {
+    let kind = u8::try_from(*stop).ok().and_then(TrapKind::from_code);
+    Cause::Trap(match kind {
+        // SAFETY: as the caller promises.
+        None | Some(TrapKind::Interrupt) => unsafe { builtins::take_interrupt(vm) },
+        Some(kind) => kind,
+    })
 }
 
 /// Makes the guest's stack, once, and tells it to the contexts that there are.

@@ -8,6 +8,8 @@ use core::{
 };
 
 use super::{builtins, text::NativeCode};
+use lithe_types::limits;
+
 use crate::{
     Func, Global, Instance, LimitError,
     abi::{self, ContextLayout},
@@ -15,9 +17,9 @@ use crate::{
 
 /// The context of an instance.
 pub(crate) struct Context {
-    /// What is returned to the allocator.
-    _block: Block,
-    /// One past the last byte of the block: what native code has.
+    /// What is returned to the allocator; nothing when the bytes belong to a memory.
+    _block: Option<Block>,
+    /// One past the last byte: what native code has.
     at: *mut u8,
     layout: ContextLayout,
     globals: usize,
@@ -36,15 +38,27 @@ impl Drop for Block {
 }
 
 impl Context {
-    /// A context with these globals, everything else is null.
-    pub fn new(layout: ContextLayout, globals: &[Global]) -> Result<Context, LimitError> {
+    /// A context with these globals, everything else is null. Where a place is given, it ends there.
+    ///
+    /// # Safety
+    /// Below the place there are as many zero bytes as the layout says, which the store owns.
+    pub unsafe fn new(
+        layout: ContextLayout,
+        at: Option<*mut u8>,
+        globals: &[Global],
+    ) -> Result<Context, LimitError> {
         let refused = || LimitError::no_memory("an instance", layout.size());
-        let memory = Layout::from_size_align(layout.size(), 16).map_err(|_| refused())?;
-        // SAFETY: a context is never empty.
-        let start = NonNull::new(unsafe { alloc_zeroed(memory) }).ok_or_else(refused)?;
-        let block = Block { start, layout: memory };
-        // SAFETY: the end of the block.
-        let at = unsafe { start.as_ptr().add(layout.size()) };
+        let (block, at) = match at {
+            Some(at) => (None, at),
+            None => {
+                let memory = Layout::from_size_align(layout.size(), 16).map_err(|_| refused())?;
+                // SAFETY: a context is never empty.
+                let start = NonNull::new(unsafe { alloc_zeroed(memory) }).ok_or_else(refused)?;
+                // SAFETY: the end of the block.
+                let at = unsafe { start.as_ptr().add(layout.size()) };
+                (Some(Block { start, layout: memory }), at)
+            }
+        };
         let context = Context { _block: block, at, layout, globals: globals.len() };
         // SAFETY: the layout has room for so many globals there.
         unsafe {
@@ -133,6 +147,7 @@ impl Context {
             self.set(abi::TYPES, (*instance).types);
             self.set(abi::TAGS, (*instance).tags);
             self.set(abi::SIGNAL, (*instance).signal);
+            self.set(abi::WIDE_END, limits::GUARDED_WIDE_MEMORY_BYTES);
             self.set(abi::HEAP, (*(*instance).vm).heap.base);
             self.set(abi::STARTS, (*(*instance).vm).heap.starts);
             self.set_stack_limit((*(*instance).vm).native.stack_limit());

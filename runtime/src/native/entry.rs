@@ -39,12 +39,20 @@ pub(super) struct Entry {
     pub in_guest: AtomicU32,
     /// What happens when the runtime has served the call.
     pub pending: AtomicU32,
+    /// The trap that a signal found, when it made the activation leave.
+    pub stop: AtomicU32,
+    /// Whether `exit_pc` is an instruction that a signal stopped, not one after a call.
+    pub stopped: bool,
+    /// Where the function returns to whose frame was not in place yet when a signal stopped it, or 0.
+    pub caller: usize,
     /// Where the guest goes on after an exception.
     pub landing: Landing,
     /// The state of execution that the activation belongs to.
     pub vm: *mut Vm,
     /// The next outer activation of the same store.
     pub outer: *mut Entry,
+    /// The next outer activation on the same thread whose code traps by signals.
+    pub below: *mut Entry,
 }
 
 /// A place where an exception is caught.

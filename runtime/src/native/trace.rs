@@ -2,6 +2,7 @@
 //! outside the activation's part of the guest's stack is read, whatever the frames hold.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use lithe_types::limits;
 
@@ -37,15 +38,22 @@ pub(super) struct Walk {
     pc: usize,
     fp: usize,
     returns: bool,
+    caller: usize,
     low: usize,
     top: usize,
 }
 
 impl Walk {
-    /// The frames of an activation that is in the runtime, or was left there.
+    /// The frames of an activation that is in the runtime, or was left there or by a signal.
     pub fn new(entry: &Entry) -> Walk {
-        let (pc, fp) = (entry.exit_pc, entry.exit_fp);
-        Walk { pc, fp, returns: true, low: entry.exit_sp, top: entry.guest_sp }
+        Walk {
+            pc: entry.exit_pc,
+            fp: entry.exit_fp,
+            returns: !entry.stopped,
+            caller: entry.caller,
+            low: entry.exit_sp,
+            top: entry.guest_sp,
+        }
     }
 }
 
@@ -55,6 +63,12 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<RawFrame> {
         let text = Text::find(self.pc)?;
         let frame = RawFrame { text, pc: self.pc, fp: self.fp, returns: self.returns };
+        if self.caller != 0 {
+            // The frame pointer is still that of the caller.
+            self.pc = mem::take(&mut self.caller);
+            self.returns = true;
+            return Some(frame);
+        }
         let inside = self.low <= self.fp && self.fp.checked_add(16)? <= self.top;
         self.pc = 0;
         self.returns = true;
@@ -102,7 +116,10 @@ fn frame(code: &Shared<Code>, native: &NativeCode, raw: &RawFrame) -> Option<Fra
     let artifact = native.artifact();
     let function = artifact.function_at(within)?;
     let start = code.module().bodies.get(function)?.start;
-    let site = artifact.site(function, pc);
+    let site = match raw.returns {
+        true => artifact.call_site(function, pc),
+        false => artifact.site(function, pc),
+    };
     let func = code.module().imported_funcs + function as u32;
     Some(Frame { code: code.clone(), func, offset: site.map_or(start, |site| site.module) })
 }

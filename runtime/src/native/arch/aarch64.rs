@@ -200,3 +200,52 @@ pub(crate) fn publish(start: *mut u8, len: usize) {
         asm!("dsb ish", "isb", options(nostack, preserves_flags));
     }
 }
+
+/// The registers of a thread that a signal stopped.
+pub(crate) struct Registers(*mut libc::ucontext_t);
+
+impl Registers {
+    /// # Safety
+    /// The pointer is what a signal handler was given, which has not returned.
+    pub(crate) unsafe fn new(context: *mut libc::c_void) -> Registers {
+        Registers(context.cast())
+    }
+
+    /// The instruction that was stopped.
+    pub(crate) fn pc(&self) -> usize {
+        // SAFETY: `new` got a live context.
+        unsafe { (*self.0).uc_mcontext.pc as usize }
+    }
+
+    /// The frame pointer.
+    pub(crate) fn fp(&self) -> usize {
+        // SAFETY: `new` got a live context.
+        unsafe { (*self.0).uc_mcontext.regs[29] as usize }
+    }
+
+    /// The stack pointer.
+    pub(crate) fn sp(&self) -> usize {
+        // SAFETY: `new` got a live context.
+        unsafe { (*self.0).uc_mcontext.sp as usize }
+    }
+
+    /// Where a function returns to that is stopped so many bytes after its first one, when its frame is not in place
+    /// yet.
+    ///
+    /// # Safety
+    /// The stack pointer is that of compiled code.
+    pub(crate) unsafe fn caller(&self, offset: usize, _first: *const u8) -> Option<usize> {
+        // `stp x29, x30, [sp, #-16]!` and `mov x29, sp` come first.
+        // SAFETY: `new` got a live context.
+        (offset < 8).then(|| unsafe { (*self.0).uc_mcontext.regs[30] as usize })
+    }
+
+    /// Makes the thread go on in `leave` with this entry.
+    pub(crate) fn leave(&mut self, entry: *mut Entry) {
+        // SAFETY: `new` got a live context.
+        unsafe {
+            (*self.0).uc_mcontext.pc = leave as *const () as usize as _;
+            (*self.0).uc_mcontext.regs[0] = entry as usize as _;
+        }
+    }
+}

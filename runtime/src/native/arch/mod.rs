@@ -8,8 +8,13 @@
 //!   one. `common` records where the guest is, keeps the registers that the guest may have references in on its
 //!   stack, and calls the builtin on the host's stack.
 //! - `publish(start, len)` makes written code visible to the processor.
+//! - `Registers` are those of a thread that a signal stopped.
 
 /// Offsets that the assembly uses.
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    expect(dead_code, reason = "not every machine needs all of them")
+)]
 mod offsets {
     use core::mem::offset_of;
 
@@ -41,4 +46,4 @@ mod offsets {
 )]
 mod machine;
 
-pub(super) use machine::{common, enter, publish, shim};
+pub(super) use machine::{Registers, common, enter, publish, shim};

@@ -31,3 +31,38 @@ pub(crate) use shim;
 
 /// See [`super`].
 pub(crate) fn publish(_start: *mut u8, _len: usize) {}
+
+/// The registers of a thread that a signal stopped.
+pub(crate) struct Registers;
+
+impl Registers {
+    /// # Safety
+    /// None.
+    pub(crate) unsafe fn new(_context: *mut libc::c_void) -> Registers {
+        Registers
+    }
+
+    /// No instruction.
+    pub(crate) fn pc(&self) -> usize {
+        0
+    }
+
+    /// No frame.
+    pub(crate) fn fp(&self) -> usize {
+        0
+    }
+
+    /// No stack.
+    pub(crate) fn sp(&self) -> usize {
+        0
+    }
+
+    /// # Safety
+    /// None.
+    pub(crate) unsafe fn caller(&self, _offset: usize, _first: *const u8) -> Option<usize> {
+        None
+    }
+
+    /// Does nothing.
+    pub(crate) fn leave(&mut self, _entry: *mut Entry) {}
+}

@@ -35,6 +35,9 @@ pub(crate) unsafe extern "C" fn enter(
         "sd s9, 120(sp)",
         "sd s10, 112(sp)",
         "sd s11, 104(sp)",
+        // What the target has is not known to the assembler here.
+        ".option push",
+        ".option arch, +d",
         "fsd fs0, 96(sp)",
         "fsd fs1, 88(sp)",
         "fsd fs2, 80(sp)",
@@ -47,6 +50,7 @@ pub(crate) unsafe extern "C" fn enter(
         "fsd fs9, 24(sp)",
         "fsd fs10, 16(sp)",
         "fsd fs11, 8(sp)",
+        ".option pop",
         "sd sp, {HOST_SP}(a0)",
         "ld sp, {GUEST_SP}(a0)",
         "addi sp, sp, -16",
@@ -94,6 +98,8 @@ unsafe extern "C" fn restore() {
         "ld s9, 120(sp)",
         "ld s10, 112(sp)",
         "ld s11, 104(sp)",
+        ".option push",
+        ".option arch, +d",
         "fld fs0, 96(sp)",
         "fld fs1, 88(sp)",
         "fld fs2, 80(sp)",
@@ -106,6 +112,7 @@ unsafe extern "C" fn restore() {
         "fld fs9, 24(sp)",
         "fld fs10, 16(sp)",
         "fld fs11, 8(sp)",
+        ".option pop",
         "addi sp, sp, 208",
         "ret",
     )
@@ -225,4 +232,56 @@ pub(crate) fn publish(start: *mut u8, len: usize) {
     const RISCV_FLUSH_ICACHE: libc::c_long = 259;
     // SAFETY: the call changes no memory.
     unsafe { libc::syscall(RISCV_FLUSH_ICACHE, start, start.wrapping_add(len), 0) };
+}
+
+/// The registers of a thread that a signal stopped.
+pub(crate) struct Registers(*mut libc::ucontext_t);
+
+impl Registers {
+    /// # Safety
+    /// The pointer is what a signal handler was given, which has not returned.
+    pub(crate) unsafe fn new(context: *mut libc::c_void) -> Registers {
+        Registers(context.cast())
+    }
+
+    /// The instruction that was stopped.
+    pub(crate) fn pc(&self) -> usize {
+        // SAFETY: `new` got a live context.
+        unsafe { (*self.0).uc_mcontext.__gregs[0] as usize }
+    }
+
+    /// The frame pointer.
+    pub(crate) fn fp(&self) -> usize {
+        // SAFETY: `new` got a live context.
+        unsafe { (*self.0).uc_mcontext.__gregs[8] as usize }
+    }
+
+    /// The stack pointer.
+    pub(crate) fn sp(&self) -> usize {
+        // SAFETY: `new` got a live context.
+        unsafe { (*self.0).uc_mcontext.__gregs[2] as usize }
+    }
+
+    /// Where a function returns to that is stopped so many bytes after its first one, when its frame is not in place
+    /// yet.
+    ///
+    /// # Safety
+    /// `first` is the function's first byte.
+    pub(crate) unsafe fn caller(&self, offset: usize, first: *const u8) -> Option<usize> {
+        // Four instructions make the frame; they have two bytes each, or four.
+        // SAFETY: as the caller promises; `new` got a live context.
+        unsafe {
+            let len = if *first & 3 == 3 { 16 } else { 8 };
+            (offset < len).then(|| (*self.0).uc_mcontext.__gregs[1] as usize)
+        }
+    }
+
+    /// Makes the thread go on in `leave` with this entry.
+    pub(crate) fn leave(&mut self, entry: *mut Entry) {
+        // SAFETY: `new` got a live context.
+        unsafe {
+            (*self.0).uc_mcontext.__gregs[0] = leave as *const () as usize as _;
+            (*self.0).uc_mcontext.__gregs[10] = entry as usize as _;
+        }
+    }
 }

@@ -165,3 +165,57 @@ pub(crate) use shim;
 
 /// See [`super`]. This machine needs nothing.
 pub(crate) fn publish(_start: *mut u8, _len: usize) {}
+
+/// The registers of a thread that a signal stopped.
+pub(crate) struct Registers(*mut libc::ucontext_t);
+
+impl Registers {
+    /// # Safety
+    /// The pointer is what a signal handler was given, which has not returned.
+    pub(crate) unsafe fn new(context: *mut libc::c_void) -> Registers {
+        Registers(context.cast())
+    }
+
+    /// The instruction that was stopped.
+    pub(crate) fn pc(&self) -> usize {
+        // SAFETY: `new` got a live context.
+        unsafe { (*self.0).uc_mcontext.gregs[libc::REG_RIP as usize] as usize }
+    }
+
+    /// The frame pointer.
+    pub(crate) fn fp(&self) -> usize {
+        // SAFETY: `new` got a live context.
+        unsafe { (*self.0).uc_mcontext.gregs[libc::REG_RBP as usize] as usize }
+    }
+
+    /// The stack pointer.
+    pub(crate) fn sp(&self) -> usize {
+        // SAFETY: `new` got a live context.
+        unsafe { (*self.0).uc_mcontext.gregs[libc::REG_RSP as usize] as usize }
+    }
+
+    /// Where a function returns to that is stopped so many bytes after its first one, when its frame is not in place
+    /// yet.
+    ///
+    /// # Safety
+    /// The stack pointer is that of compiled code.
+    pub(crate) unsafe fn caller(&self, offset: usize, _first: *const u8) -> Option<usize> {
+        // `push rbp` takes one byte, `mov rbp, rsp` follows.
+        let words = match offset {
+            0 => 0,
+            1 => 1,
+            _ => return None,
+        };
+        // SAFETY: as the caller promises, the return address is there.
+        Some(unsafe { *(self.sp() as *const usize).add(words) })
+    }
+
+    /// Makes the thread go on in `leave` with this entry.
+    pub(crate) fn leave(&mut self, entry: *mut Entry) {
+        // SAFETY: `new` got a live context.
+        unsafe {
+            (*self.0).uc_mcontext.gregs[libc::REG_RIP as usize] = leave as *const () as usize as _;
+            (*self.0).uc_mcontext.gregs[libc::REG_RDI as usize] = entry as usize as _;
+        }
+    }
+}

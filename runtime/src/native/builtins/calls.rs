@@ -68,9 +68,10 @@ pub(super) unsafe extern "C" fn throw_new(context: Context, tag: u32, payload: u
 ///
 /// # Safety
 /// See the module above.
-pub(super) unsafe fn stop(vm: *mut Vm) -> TrapKind {
+pub(in crate::native) unsafe fn take_interrupt(vm: *mut Vm) -> TrapKind {
     // SAFETY: see the module above.
-    unsafe { (*vm).signal.store(0, Ordering::Relaxed) };
+    let signal = unsafe { &(*vm).signal };
+    signal.word.store(0, Ordering::Relaxed);
     TrapKind::Interrupt
 }
 
@@ -78,8 +79,9 @@ pub(super) unsafe extern "C" fn interrupted(context: Context) {
     // SAFETY: see the module above.
     unsafe {
         let vm = context.vm();
-        if (*vm).signal.load(Ordering::Relaxed) != 0 {
-            context.trap(stop(vm));
+        let signal = &(*vm).signal;
+        if signal.word.load(Ordering::Relaxed) != 0 {
+            context.trap(take_interrupt(vm));
         }
     }
 }

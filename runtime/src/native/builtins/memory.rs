@@ -2,8 +2,8 @@
 
 use lithe_types::TrapKind;
 
-use super::Context;
-use crate::{bulk, native::call::Cause, waits};
+use super::{Context, take_interrupt};
+use crate::{bulk, waits};
 
 const OUT: TrapKind = TrapKind::MemoryOutOfBounds;
 
@@ -75,7 +75,7 @@ unsafe fn waited(context: Context, end: Result<Option<u32>, TrapKind>) -> u32 {
     unsafe {
         match end {
             Ok(Some(end)) => return end,
-            Ok(None) => (*context.vm()).native.stop(Cause::Trap(super::calls::stop(context.vm()))),
+            Ok(None) => context.trap(take_interrupt(context.vm())),
             Err(kind) => context.trap(kind),
         }
     }

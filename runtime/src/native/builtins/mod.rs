@@ -11,6 +11,8 @@ mod table;
 
 use lithe_types::TrapKind;
 
+pub(super) use calls::take_interrupt;
+
 use super::arch::shim;
 use crate::{Instance, Memory, Table, Vm, abi};
 
