@@ -61,12 +61,12 @@ impl<'p> Input<'p> {
         read.and_then(Result::ok).is_some_and(|read| test(&head[..read]))
     }
 
-    /// Whether a regular file is still what it was when it was opened.
-    pub fn is_unchanged(&self) -> bool {
-        self.regular().is_some_and(|(file, stat)| {
-            let now = rustix::fs::fstat(file);
-            now.is_ok_and(|now| cache::identity(&now) == cache::identity(stat))
-        })
+    /// What tells a regular file apart from all others, when it has not changed since it was opened, and a change from
+    /// now on would show. A file may change between two looks at it, and for a while without its times telling.
+    pub fn settled(&self) -> Option<&Stat> {
+        let (file, stat) = self.regular().filter(|(_, stat)| cache::is_settled(stat))?;
+        let now = rustix::fs::fstat(file).ok()?;
+        (cache::identity(&now) == cache::identity(stat)).then_some(stat)
     }
 
     /// The content.

@@ -2,6 +2,7 @@
 //! loading one is in `raw`, since nothing can be proven of native code. Invariant: an artifact is made for the
 //! configuration of an engine, and is refused by engines of another one.
 
+use std::io::{Seek, Write};
 use std::num::NonZero;
 
 use lithe_runtime as rt;
@@ -52,20 +53,28 @@ impl Module {
     /// Compiles the module to an artifact.
     #[cfg(feature = "native")]
     pub fn compile(&self, how: &Compilation<'_>) -> Result<Vec<u8>> {
-        let (valid, options) = self.options(how)?;
+        let (valid, options) = self.compilation(how)?;
         Ok(lithe_compiler::compile(valid, &options)?)
+    }
+
+    /// Compiles the module to an artifact that is written from where `out` stands. Needs less memory than
+    /// [`Module::compile`]. What was written when this fails is no artifact.
+    #[cfg(feature = "native")]
+    pub fn compile_to(&self, how: &Compilation<'_>, out: &mut (impl Write + Seek)) -> Result<()> {
+        let (valid, options) = self.compilation(how)?;
+        Ok(lithe_compiler::compile_to(valid, &options, out)?)
     }
 
     /// Compiles the module to a relocatable ELF object for programs that may make no code executable. They are linked
     /// with it, declare its one symbol, `lithe_NAME`, as a [`crate::LinkedModule`], and need no compiler.
     #[cfg(feature = "native")]
     pub fn compile_object(&self, how: &Compilation<'_>, name: &str) -> Result<Vec<u8>> {
-        let (valid, options) = self.options(how)?;
+        let (valid, options) = self.compilation(how)?;
         Ok(lithe_compiler::compile_object(valid, &options, name)?)
     }
 
     #[cfg(feature = "native")]
-    fn options<'a>(
+    fn compilation<'a>(
         &'a self,
         how: &Compilation<'a>,
     ) -> Result<(&'a lithe_validator::ValidModule, lithe_compiler::Options<'a>)> {
@@ -94,6 +103,12 @@ impl Module {
     #[cfg(not(feature = "native"))]
     pub fn compile_object(&self, how: &Compilation<'_>, _name: &str) -> Result<Vec<u8>> {
         self.compile(how)
+    }
+
+    /// Compiles the module to an artifact that is written from where `out` stands.
+    #[cfg(not(feature = "native"))]
+    pub fn compile_to(&self, how: &Compilation<'_>, _: &mut (impl Write + Seek)) -> Result<()> {
+        self.compile(how).map(drop)
     }
 
     /// Whether the module has native code, and how many bytes of it.

@@ -43,7 +43,8 @@ pub enum ErrorKind {
     Exception,
     /// The guest asked to exit, with this status.
     Exit(i32),
-    /// Native code cannot be used: it is damaged, or it is for another machine, version or configuration.
+    /// Native code cannot be used, because it is damaged or for another machine, version or configuration, or it cannot
+    /// be written.
     Artifact,
     /// A limit was reached.
     Limit,
@@ -295,6 +296,7 @@ impl From<lithe_compiler::Error> for Error {
         let kind = match error.kind() {
             lithe_compiler::ErrorKind::Unsupported => ErrorKind::Invalid,
             lithe_compiler::ErrorKind::UnknownMachine => ErrorKind::Usage,
+            lithe_compiler::ErrorKind::Output => ErrorKind::Artifact,
             _ => ErrorKind::Limit,
         };
         Error::new(kind, error.to_string())
