@@ -141,6 +141,11 @@ impl Engine {
         self.0.config.fuel
     }
 
+    /// Whether NaN results are canonical.
+    pub fn is_deterministic(&self) -> bool {
+        self.0.config.deterministic
+    }
+
     /// The proposals that modules of this engine may use.
     pub fn features(&self) -> Features {
         self.0.config.features

@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Exception,
     /// The guest asked to exit, with this status.
     Exit(i32),
+    /// The module needs what the machine does not have.
+    Machine,
     /// A limit was reached.
     Limit,
     /// A host function failed.
@@ -292,6 +294,8 @@ impl From<lithe_compiler::Error> for Error {
     fn from(error: lithe_compiler::Error) -> Error {
         let kind = match error.kind() {
             lithe_compiler::ErrorKind::Unsupported => ErrorKind::Invalid,
+            lithe_compiler::ErrorKind::NoVectors => ErrorKind::Machine,
+            lithe_compiler::ErrorKind::UnknownMachine => ErrorKind::Usage,
             _ => ErrorKind::Limit,
         };
         Error::new(kind, error.to_string())

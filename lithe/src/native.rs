@@ -8,7 +8,7 @@ use lithe_runtime as rt;
 use rt::native::{Cause, Stopped};
 
 use crate::{
-    Engine, Error, ErrorKind, ExnRef, Result,
+    Engine, Error, ExnRef, Result,
     backtrace::RawFrame,
     func::{self as funcs, exception, invoke},
     raw::{self, Failure, Handle},
@@ -19,30 +19,45 @@ use crate::{
 /// Compiles a module for this machine.
 #[cfg(feature = "native")]
 pub(crate) fn compile(code: &mut rt::Code, engine: &Engine) -> Result<()> {
-    use lithe_compiler::Options;
-    use rt::{abi, artifact};
-    let Some(arch) = abi::Arch::HOST else {
+    let Some(arch) = rt::abi::Arch::HOST else {
         return Err(Error::usage("there is no native code for this machine"));
     };
+    let bytes = match artifact(code, engine, arch, rt::abi::cpu::host()) {
+        Ok(bytes) => bytes,
+        // The interpreter needs no machine for vectors.
+        Err(error) if error.kind() == lithe_compiler::ErrorKind::NoVectors => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let artifact = rt::artifact::Artifact::new(Box::new(bytes));
+    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(|reason| {
+        Error::new(crate::ErrorKind::Limit, format!("the native code cannot be used: {reason}"))
+    })
+}
+
+/// A module's artifact for a machine.
+#[cfg(feature = "native")]
+pub(crate) fn artifact(
+    code: &rt::Code,
+    engine: &Engine,
+    arch: rt::abi::Arch,
+    cpu: u64,
+) -> Result<Vec<u8>, lithe_compiler::Error> {
     let config = engine.code_config();
     // Where it can, a context ends at the base of a memory that nobody else brings along and that never moves.
     let module = code.module();
     let below_memory = module.imported_memories == 0
         && module.memories.first().is_some_and(|ty| !ty.shared && !ty.is64);
-    let target = artifact::Target {
+    let target = rt::artifact::Target {
         arch,
-        cpu: abi::cpu::host(),
+        cpu,
         traps: engine.traps(),
         fuel: config.fuel,
         deterministic: config.deterministic,
         below_memory,
     };
-    let options = Options { label: code.label(), ..Options::new(target) };
-    let bytes = lithe_compiler::compile(code.valid(), &options)?;
-    let artifact = artifact::Artifact::new(Box::new(bytes));
-    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(|reason| {
-        Error::new(ErrorKind::Limit, format!("the native code cannot be used: {reason}"))
-    })
+    let options =
+        lithe_compiler::Options { label: code.label(), ..lithe_compiler::Options::new(target) };
+    lithe_compiler::compile(code.valid(), &options)
 }
 
 /// Refuses to compile a module.

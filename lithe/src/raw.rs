@@ -9,7 +9,7 @@ use lithe_runtime as rt;
 use lithe_runtime::native::{HostCallback, HostStatus, Stopped};
 use lithe_types::ExternType;
 
-use crate::{Error, Extern, Module, Result, store::StoreInner};
+use crate::{Engine, Error, ErrorKind, Extern, Module, Result, module, store::StoreInner};
 
 /// Tells stores apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -201,6 +201,32 @@ pub(crate) fn attach(code: &mut rt::Code, artifact: rt::artifact::Artifact) -> R
     // SAFETY: the only caller has the artifact from the compiler.
     unsafe { code.attach(rt::native::NativeCode::load(artifact)?) };
     Ok(())
+}
+
+impl Module {
+    /// Loads a module with native code from an artifact.
+    ///
+    /// # Safety
+    /// The artifact was written by [`Module::compile`] of this version of Lithe and has not changed since. Nothing can
+    /// be proven of its code.
+    pub unsafe fn from_artifact(engine: &Engine, bytes: Vec<u8>) -> Result<Module> {
+        let refused =
+            |reason| Error::new(ErrorKind::Invalid, format!("the artifact is refused: {reason}"));
+        let artifact = rt::artifact::Artifact::new(Box::new(bytes)).map_err(refused)?;
+        let target = artifact.target();
+        let config = engine.code_config();
+        if (target.traps, target.fuel, target.deterministic)
+            != (engine.traps(), config.fuel, config.deterministic)
+        {
+            return Err(refused(
+                "its code was compiled with other settings than the engine's".into(),
+            ));
+        }
+        let mut code = module::code(engine, artifact.module().to_vec(), artifact.label())?;
+        // SAFETY: as the caller promises.
+        unsafe { code.attach(rt::native::NativeCode::load(artifact).map_err(refused)?) };
+        Ok(Module { code: code.into(), engine: engine.clone() })
+    }
 }
 
 /// A new exception. `slots` come from values that were checked against the tag's type and the store.
