@@ -71,7 +71,7 @@ fn command(verb: Verb) -> Command {
         // Everything after the file belongs to the guest.
         Verb::Run => operand.num_args(0..).trailing_var_arg(true),
         Verb::Validate | Verb::Wast => operand.num_args(0..),
-        Verb::Inspect | Verb::Completions => operand,
+        Verb::Compile | Verb::Inspect | Verb::Cache | Verb::Completions => operand,
     };
     let command = Command::new(row.name).about(row.help).override_usage(usage);
     with_flags(command, verb).arg(operand)
@@ -106,6 +106,10 @@ fn with_flags(mut command: Command, verb: Verb) -> Command {
     for flag in flags::long(verb) {
         let arg = Arg::new(flag.long).long(flag.long).help(flag.help);
         let arg = arg.help_heading(flag.topic.heading());
+        let arg = match flag.short {
+            Some(short) => arg.short(short),
+            None => arg,
+        };
         command = command.arg(match flag.takes {
             Takes::Nothing => arg.action(ArgAction::SetTrue),
             Takes::One(value) => {

@@ -6,9 +6,11 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verb {
     Run,
+    Compile,
     Validate,
     Inspect,
     Wast,
+    Cache,
     Completions,
 }
 
@@ -38,6 +40,13 @@ pub const VERBS: &[VerbRow] = &[
         help: "Run a program; the word `run` may be left out",
     },
     VerbRow {
+        verb: Verb::Compile,
+        name: "compile",
+        operand: "FILE",
+        usage: "[flags] FILE [-o OUT]",
+        help: "Compile a module to native code",
+    },
+    VerbRow {
         verb: Verb::Validate,
         name: "validate",
         operand: "FILE",
@@ -59,6 +68,13 @@ pub const VERBS: &[VerbRow] = &[
         help: "Run WebAssembly test scripts",
     },
     VerbRow {
+        verb: Verb::Cache,
+        name: "cache",
+        operand: "ACTION",
+        usage: "[flags] [clear]",
+        help: "Show the cache of native code, or clear it",
+    },
+    VerbRow {
         verb: Verb::Completions,
         name: "completions",
         operand: "SHELL",
@@ -68,13 +84,10 @@ pub const VERBS: &[VerbRow] = &[
 ];
 
 /// Verbs of later releases, refused by name, with what to do meanwhile.
-pub const LATER_VERBS: &[(&str, &str)] = &[
-    ("compile", "`lithe compile` arrives with a later release; `lithe run` needs no compilation"),
-    (
-        "serve",
-        "`lithe serve` arrives with a later release; `lithe run -S tcplisten=ADDR` serves TCP",
-    ),
-];
+pub const LATER_VERBS: &[(&str, &str)] = &[(
+    "serve",
+    "`lithe serve` arrives with a later release; `lithe run -S tcplisten=ADDR` serves TCP",
+)];
 
 /// A family of `key[=value]` lists, spelled as in Wasmtime.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,7 +120,7 @@ pub struct GroupRow {
 pub const GROUPS: &[GroupRow] = &[
     GroupRow { group: Group::Optimize, short: 'O', long: "optimize", verbs: RUN,
         help: "Set keys of optimization" },
-    GroupRow { group: Group::Codegen, short: 'C', long: "codegen", verbs: RUN,
+    GroupRow { group: Group::Codegen, short: 'C', long: "codegen", verbs: COMPILING,
         help: "Set keys of compilation" },
     GroupRow { group: Group::Debugging, short: 'D', long: "debug", verbs: RUN,
         help: "Set keys of debugging" },
@@ -183,6 +196,17 @@ pub enum Id {
     Argv0,
     Engine,
     Traps,
+    AllowPrecompiled,
+    NoCache,
+    /// The key that is the contrary of the flag above.
+    UseCache,
+    MaxCache,
+    Parallel,
+    Output,
+    IntoCache,
+    Target,
+    Emit,
+    CountFuel,
     Config,
     AllProposals,
     Stats,
@@ -201,6 +225,8 @@ pub struct Flag {
     pub id: Id,
     /// The long flag; empty for what is only a key.
     pub long: &'static str,
+    /// The short flag, when it has one.
+    pub short: Option<char>,
     pub takes: Takes,
     pub topic: Topic,
     pub verbs: &'static [Verb],
@@ -239,8 +265,13 @@ pub fn keys(group: Group) -> impl Iterator<Item = (&'static str, &'static Flag)>
 }
 
 const RUN: &[Verb] = &[Verb::Run];
-const LOADING: &[Verb] = &[Verb::Run, Verb::Validate, Verb::Inspect];
+const COMPILE: &[Verb] = &[Verb::Compile];
+const COMPILING: &[Verb] = &[Verb::Run, Verb::Compile];
+const LOADING: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Validate, Verb::Inspect];
+const REPORTING: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Validate, Verb::Inspect, Verb::Cache];
+const CACHING: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Cache];
 const ENGINES: &[Verb] = &[Verb::Run, Verb::Wast];
+const CODE: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Wast];
 
 const fn flag(
     id: Id,
@@ -250,7 +281,7 @@ const fn flag(
     verbs: &'static [Verb],
     help: &'static str,
 ) -> Flag {
-    Flag { id, long, takes, topic, verbs, key: None, help }
+    Flag { id, long, short: None, takes, topic, verbs, key: None, help }
 }
 
 const fn key(
@@ -261,7 +292,7 @@ const fn key(
     topic: Topic,
     help: &'static str,
 ) -> Flag {
-    Flag { id, long: "", takes, topic, verbs: RUN, key: Some((group, key)), help }
+    Flag { id, long: "", short: None, takes, topic, verbs: RUN, key: Some((group, key)), help }
 }
 
 /// A key of Wasmtime's that asks for nothing this engine would do otherwise.
@@ -278,6 +309,16 @@ const fn later(group: Group, name: &'static str) -> Flag {
 impl Flag {
     const fn key(mut self, group: Group, key: &'static str) -> Flag {
         self.key = Some((group, key));
+        self
+    }
+
+    const fn short(mut self, short: char) -> Flag {
+        self.short = Some(short);
+        self
+    }
+
+    const fn verbs(mut self, verbs: &'static [Verb]) -> Flag {
+        self.verbs = verbs;
         self
     }
 }
@@ -332,24 +373,44 @@ pub const FLAGS: &[Flag] = &[
 
     flag(Id::Engine, "engine", One("auto|interp|native|loop"), Topic::Engine, ENGINES,
         "Choose the engine; `loop` is the interpreter's portable back end"),
-    flag(Id::Traps, "traps", One("signals|checks"), Topic::Engine, ENGINES,
+    flag(Id::Traps, "traps", One("signals|checks"), Topic::Engine, CODE,
         "Choose how native code notices what it must not do: by guard pages and signals, or by itself"),
-    flag(Id::Deterministic, "deterministic", Nothing, Topic::Engine, RUN,
+    flag(Id::AllowPrecompiled, "allow-precompiled", Nothing, Topic::Engine, RUN,
+        "Run artifacts of `lithe compile`, whose native code cannot be verified"),
+    flag(Id::NoCache, "no-cache", Nothing, Topic::Engine, RUN,
+        "Leave the cache of native code alone"),
+    key(Codegen, "cache", Id::UseCache, Nothing, Topic::Engine,
+        "Use the cache of native code, on by default"),
+    flag(Id::MaxCache, "max-cache", One("SIZE"), Topic::Engine, CACHING,
+        "Limit the cache of native code, by default 1G; what was not used for the longest time goes first"),
+    key(Codegen, "parallel-compilation", Id::Parallel, Nothing, Topic::Engine,
+        "Compile on all processors, on by default").verbs(COMPILING),
+    flag(Id::Target, "target", One("MACHINE"), Topic::Engine, COMPILE,
+        "Compile for x86_64, aarch64 or riscv64, with features of processors as in riscv64+v, or for a triple"),
+    flag(Id::CountFuel, "count-fuel", Nothing, Topic::Engine, COMPILE,
+        "Make code that `--fuel` can stop"),
+    flag(Id::Deterministic, "deterministic", Nothing, Topic::Engine, COMPILING,
         "Make runs repeat: one NaN, and clocks and random bytes from a seed"),
     flag(Id::Seed, "seed", One("N"), Topic::Engine, RUN,
         "Choose the seed of a deterministic run, by default 0"),
     key(Wasm, "nan-canonicalization", Id::NanCanonicalization, Nothing, Topic::Engine,
-        "Make all NaN results the canonical one"),
+        "Make all NaN results the canonical one").verbs(COMPILING),
     flag(Id::Config, "config", One("FILE"), Topic::Engine, RUN,
         "Read further flags from a TOML file"),
     key(Wasm, "all-proposals", Id::AllProposals, Nothing, Topic::Engine,
         "Switch every feature on or off that the engine executes"),
 
-    flag(Id::Stats, "stats", Nothing, Topic::Output, RUN,
-        "Print time, fuel, memory and host calls at the end"),
+    flag(Id::Output, "output", One("FILE"), Topic::Output, COMPILE,
+        "Write to this file, `-` for standard output; by default FILE with the extension .lithe").short('o'),
+    flag(Id::IntoCache, "cache", Nothing, Topic::Output, COMPILE,
+        "Put the code into the cache, where `lithe run` finds it, and write no file"),
+    flag(Id::Emit, "emit", One("artifact|object"), Topic::Output, COMPILE,
+        "Write an artifact for `lithe run`, or an object file to link into a program"),
+    flag(Id::Stats, "stats", Nothing, Topic::Output, COMPILING,
+        "Print time and memory at the end, and for `run` fuel and host calls"),
     flag(Id::Trace, "trace", Nothing, Topic::Output, RUN,
         "Print every host call with its arguments and result"),
-    flag(Id::Format, "format", One("text|json"), Topic::Output, LOADING,
+    flag(Id::Format, "format", One("text|json"), Topic::Output, REPORTING,
         "Choose how reports are printed"),
     flag(Id::Bytecode, "bytecode", One("FUNC"), Topic::Output, &[Verb::Inspect],
         "Disassemble the bytecode of a function, by index or name"),
@@ -374,9 +435,7 @@ pub const FLAGS: &[Flag] = &[
     accepted(Optimize, "gc-heap-initial-size"),
     accepted(Codegen, "compiler"),
     accepted(Codegen, "collector"),
-    accepted(Codegen, "cache"),
     accepted(Codegen, "cache-config"),
-    accepted(Codegen, "parallel-compilation"),
     accepted(Codegen, "cranelift-debug-verifier"),
     accepted(Codegen, "native-unwind-info"),
     accepted(Codegen, "inlining"),

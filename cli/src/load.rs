@@ -1,15 +1,18 @@
-//! Reading files and turning them into modules. Called by every verb. Invariant: a regular file costs one
-//! open, one fstat, one read and one close; nothing is mapped, so a guest that writes its own file changes
-//! nothing; the size that is read is limited.
+//! Reading files and turning them into modules. Called by every verb; what `run` runs natively comes from `engines`.
+//! Invariant: nothing that is read is mapped, so a guest that writes its own file changes nothing; the size that is
+//! read is limited.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use lithe::{Engine, Module};
 use rustix::buffer::spare_capacity;
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 
+use crate::cache;
 use crate::flags::{VERBS, VerbRow};
 use crate::report::{self, Report};
 
@@ -19,38 +22,85 @@ pub const MAX_MODULE_BYTES: usize = 1 << 30;
 /// Bytes asked for at once where the size is not known.
 const CHUNK: usize = 1 << 16;
 
-/// The content of a file, or of standard input for `-`.
-pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
-    let shown = path.display();
-    let mut bytes = Vec::new();
-    if path == OsStr::new("-") {
-        fill(&mut bytes, rustix::stdio::stdin(), limit).context("cannot read standard input")?;
-        return Ok(bytes);
+/// A file, or standard input, that is to be read.
+pub struct Input<'p> {
+    path: &'p Path,
+    /// Nothing for standard input.
+    file: Option<(File, Stat)>,
+}
+
+impl<'p> Input<'p> {
+    /// Opens a file; `-` is standard input.
+    pub fn open(path: &'p Path) -> Result<Input<'p>> {
+        if path == OsStr::new("-") {
+            return Ok(Input { path, file: None });
+        }
+        let shown = path.display();
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty())
+            .with_context(|| format!("cannot open `{shown}`"))?;
+        let stat = rustix::fs::fstat(&file).with_context(|| format!("cannot read `{shown}`"))?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            bail!("`{shown}` is a directory; name a file in it");
+        }
+        Ok(Input { path, file: Some((file.into(), stat)) })
     }
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty())
-        .with_context(|| format!("cannot open `{shown}`"))?;
-    let stat = rustix::fs::fstat(&file).with_context(|| format!("cannot read `{shown}`"))?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => bail!("`{shown}` is a directory; name a file in it"),
-        FileType::RegularFile if stat.st_size as u64 > limit as u64 => {
+
+    /// The file, when it is a regular one with contents.
+    pub fn regular(&self) -> Option<(&File, &Stat)> {
+        let (file, stat) = self.file.as_ref()?;
+        let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        // Files of the kernel's claim to be empty.
+        (regular && stat.st_size > 0).then_some((file, stat))
+    }
+
+    /// The first bytes of a regular file.
+    pub fn begins_with(&self, test: impl FnOnce(&[u8]) -> bool) -> bool {
+        let mut head = [0; 16];
+        let read = self.regular().map(|(file, _)| rustix::io::pread(file, &mut head, 0));
+        read.and_then(Result::ok).is_some_and(|read| test(&head[..read]))
+    }
+
+    /// Whether a regular file is still what it was when it was opened.
+    pub fn is_unchanged(&self) -> bool {
+        self.regular().is_some_and(|(file, stat)| {
+            let now = rustix::fs::fstat(file);
+            now.is_ok_and(|now| cache::identity(&now) == cache::identity(stat))
+        })
+    }
+
+    /// The content.
+    pub fn read(&self, limit: usize) -> Result<Vec<u8>> {
+        let shown = self.path.display();
+        let mut bytes = Vec::new();
+        let Some((file, _)) = &self.file else {
+            fill(&mut bytes, rustix::stdio::stdin(), limit)
+                .context("cannot read standard input")?;
+            return Ok(bytes);
+        };
+        let Some((_, stat)) = self.regular() else {
+            fill(&mut bytes, file, limit).with_context(|| format!("cannot read `{shown}`"))?;
+            return Ok(bytes);
+        };
+        if stat.st_size as u64 > limit as u64 {
             bail!("`{shown}` has {} bytes; {limit} are the most that is read", stat.st_size)
         }
-        // Files of the kernel's claim to be empty.
-        FileType::RegularFile if stat.st_size > 0 => {
-            let size = stat.st_size as usize;
-            bytes.reserve_exact(size);
-            while bytes.len() < size {
-                match rustix::io::read(&file, spare_capacity(&mut bytes)) {
-                    Ok(0) => break,
-                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                    Err(error) => bail!("cannot read `{shown}`: {error}"),
-                }
+        let size = stat.st_size as usize;
+        bytes.reserve_exact(size);
+        while bytes.len() < size {
+            match rustix::io::read(file, spare_capacity(&mut bytes)) {
+                Ok(0) => break,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => bail!("cannot read `{shown}`: {error}"),
             }
         }
-        _ => fill(&mut bytes, &file, limit).with_context(|| format!("cannot read `{shown}`"))?,
+        Ok(bytes)
     }
-    Ok(bytes)
+}
+
+/// The content of a file, or of standard input for `-`.
+pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
+    Input::open(path)?.read(limit)
 }
 
 /// Reads to the end of something that has no size.
@@ -68,15 +118,19 @@ fn fill(bytes: &mut Vec<u8>, file: impl rustix::fd::AsFd, limit: usize) -> Resul
     }
 }
 
-/// The module in a file. It is called by the file's stem where it has no name of its own.
+/// The name of the module in a file, where it has none of its own: the file's stem.
+pub fn name(path: &Path) -> Cow<'_, str> {
+    path.file_stem().unwrap_or_default().to_string_lossy()
+}
+
+/// The module in a file, for the interpreter.
 pub fn module(engine: &Engine, path: &Path) -> Result<Module, Report> {
     let bytes = read(path, MAX_MODULE_BYTES).map_err(|error| unread(path, &error))?;
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    Module::named(engine, bytes, &stem).map_err(|error| report::load(path, &error))
+    Module::named(engine, bytes, &name(path)).map_err(|error| report::load(path, &error))
 }
 
 /// The report of a file that cannot be read; it may have been meant as a verb.
-fn unread(path: &Path, error: &anyhow::Error) -> Report {
+pub fn unread(path: &Path, error: &anyhow::Error) -> Report {
     const ALIKE: f64 = 0.85;
     let word = path.to_str().unwrap_or_default();
     let alike = |row: &&VerbRow| strsim::jaro_winkler(row.name, word) > ALIKE;

@@ -1,18 +1,23 @@
 //! The `lithe` command: finds the verb, parses its flags, runs it, and ends with its exit code.
 //!
 //! ```text
-//! main -> command (clap, from flags) -> options -> run | validate | inspect | wast
+//! main -> command (clap, from flags) -> options -> run | compile | validate | inspect | wast | cache
 //!                                                   |
-//!                        load, grants, host, threads, watchdog, invoke -> missing, trap, report -> exit code
+//!         engines (cache, precompiled, progress)  <-+
+//!         load, grants, host, threads, watchdog, invoke -> missing, trap, report -> exit code
 //! ```
 //!
 //! Invariant: nobody ever sees a Rust panic, and every error names the file or flag and a way out.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod cache;
+mod cached;
 mod command;
+mod compile;
 mod config;
 mod docs;
+mod engines;
 mod excerpt;
 mod flags;
 mod grants;
@@ -23,6 +28,9 @@ mod load;
 mod missing;
 mod options;
 mod output;
+#[allow(unsafe_code, reason = "native code is not proven")]
+mod precompiled;
+mod progress;
 mod report;
 mod run;
 mod stats;
@@ -113,9 +121,11 @@ fn execute(options: Options) -> i32 {
     let options = Arc::new(options);
     let ended = match options.verb {
         Verb::Run => run::run(options.clone()),
+        Verb::Compile => compile::compile(&options),
         Verb::Validate => validate::validate(&options),
         Verb::Inspect => inspect::inspect(&options),
         Verb::Wast => wast::wast(&options),
+        Verb::Cache => cached::cache(&options),
         Verb::Completions => return completions(&options),
     };
     ended.unwrap_or_else(|report| {

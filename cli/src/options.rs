@@ -26,6 +26,16 @@ pub enum Format {
     Json,
 }
 
+/// What `lithe compile` writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Emit {
+    /// What `lithe run` takes.
+    #[default]
+    Artifact,
+    /// What linkers take.
+    Object,
+}
+
 /// Everything that flags say.
 #[derive(Debug)]
 pub struct Options {
@@ -50,7 +60,23 @@ pub struct Options {
     pub argv0: Option<OsString>,
     pub dispatch: Dispatch,
     pub strategy: Strategy,
-    pub traps: Traps,
+    /// When it was asked for.
+    pub traps: Option<Traps>,
+    pub allow_precompiled: bool,
+    /// Whether the cache of native code is used.
+    pub cache: bool,
+    /// Bytes that the cache may have.
+    pub max_cache: u64,
+    /// Whether compiling may use all processors.
+    pub parallel: bool,
+    pub output: Option<PathBuf>,
+    /// Whether what is compiled goes into the cache.
+    pub into_cache: bool,
+    /// The machine to compile for, when it is another one.
+    pub target: Option<String>,
+    pub emit: Emit,
+    /// Whether code that is compiled counts fuel.
+    pub count_fuel: bool,
     pub features: Features,
     /// Whether NaN results are canonical.
     pub nan_canonicalization: bool,
@@ -85,8 +111,17 @@ impl Options {
             preloads: Vec::new(),
             argv0: None,
             dispatch: Dispatch::Auto,
-            strategy: Strategy::Interpreter,
-            traps: Traps::Signals,
+            strategy: Strategy::Auto,
+            traps: None,
+            allow_precompiled: false,
+            cache: true,
+            max_cache: crate::cache::DEFAULT_BYTES,
+            parallel: true,
+            output: None,
+            into_cache: false,
+            target: None,
+            emit: Emit::Artifact,
+            count_fuel: false,
             features: if verb == Verb::Validate { Features::WASM3 } else { Engine::DEFAULT },
             nan_canonicalization: false,
             seed: None,
@@ -110,7 +145,7 @@ impl Options {
         }
         let matches = command::parse(verb, args)?;
         let options = Options::from_matches(verb, &matches)?;
-        match options.operands.is_empty() {
+        match options.operands.is_empty() && verb != Verb::Cache {
             false => Ok(options),
             true => {
                 let (name, usage) = (verb.row().name, verb.row().usage);
@@ -233,7 +268,17 @@ impl Options {
             Id::Preload => self.preloads.push(values::preload(value)?),
             Id::Argv0 => self.argv0 = Some(value.into()),
             Id::Engine => (self.strategy, self.dispatch) = engine(value)?,
-            Id::Traps => self.traps = traps(value)?,
+            Id::Traps => self.traps = Some(traps(value)?),
+            Id::AllowPrecompiled => self.allow_precompiled = values::switch(value)?,
+            Id::NoCache => self.cache = !values::switch(value)?,
+            Id::UseCache => self.cache = values::switch(value)?,
+            Id::MaxCache => self.max_cache = values::size(value)? as u64,
+            Id::Parallel => self.parallel = values::switch(value)?,
+            Id::Output => self.output = Some(value.into()),
+            Id::IntoCache => self.into_cache = values::switch(value)?,
+            Id::Target => self.target = Some(values::text(value)?.into()),
+            Id::Emit => self.emit = emit(value)?,
+            Id::CountFuel => self.count_fuel = values::switch(value)?,
             Id::Config => return Err("a configuration file cannot name another one".into()),
             Id::AllProposals => {
                 self.features = match values::switch(value)? {
@@ -277,7 +322,8 @@ fn takes_nothing(flag: &Flag) -> bool {
 
 fn engine(value: &OsStr) -> Result<(Strategy, Dispatch), Expected> {
     match values::text(value)? {
-        "auto" | "interp" => Ok((Strategy::Interpreter, Dispatch::Auto)),
+        "auto" => Ok((Strategy::Auto, Dispatch::Auto)),
+        "interp" => Ok((Strategy::Interpreter, Dispatch::Auto)),
         "loop" => Ok((Strategy::Interpreter, Dispatch::Loop)),
         "native" => Ok((Strategy::Native, Dispatch::Auto)),
         _ => Err("expected auto, interp, native or loop".into()),
@@ -289,6 +335,14 @@ fn traps(value: &OsStr) -> Result<Traps, Expected> {
         "signals" => Ok(Traps::Signals),
         "checks" => Ok(Traps::Checks),
         _ => Err("expected signals or checks".into()),
+    }
+}
+
+fn emit(value: &OsStr) -> Result<Emit, Expected> {
+    match values::text(value)? {
+        "artifact" => Ok(Emit::Artifact),
+        "object" => Ok(Emit::Object),
+        _ => Err("expected artifact or object".into()),
     }
 }
 

@@ -171,6 +171,15 @@ pub fn load(path: &Path, error: &Error) -> Report {
             let hint = "programs that start threads run with --threads; -W threads enables the feature alone";
             ("invalid", format!("`{file}` is not valid: {message}"), threads.then_some(hint))
         }
+        ErrorKind::Artifact => {
+            let fuel =
+                match (message.contains("does not count fuel"), message.contains("counts fuel")) {
+                    (true, _) => Some("compile it with --count-fuel"),
+                    (_, true) => Some("--fuel N runs code that counts fuel"),
+                    _ => None,
+                };
+            ("precompiled", format!("cannot load `{file}`: {message}"), fuel)
+        }
         _ => ("load", format!("cannot load `{file}`: {message}"), None),
     };
     let report = Report::new(FAILED, kind, headline)

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use lithe::{Config, Engine, Error, ErrorKind, Instance, Linker, Module, Store, Val};
+use lithe::{Error, ErrorKind, Instance, Linker, Module, Store, Val};
 use lithe_wasi::{Ctx, p1};
 
+use crate::engines::Engines;
 use crate::host::{self, Host};
 use crate::invoke::{self, Entry, INITIALIZE};
 use crate::options::Options;
@@ -17,7 +18,7 @@ use crate::report::{self, FAILED, Report};
 use crate::stats::Stats;
 use crate::threads::{self, Threads};
 use crate::trap::{self, Facts};
-use crate::{grants, load, missing, watchdog};
+use crate::{grants, missing, watchdog};
 
 /// A run that failed: what was being done, with which file, and why.
 struct Failure {
@@ -31,6 +32,7 @@ struct Run<'a> {
     options: &'a Options,
     file: &'a Path,
     module: &'a Module,
+    how: &'a Engines<'a>,
     preloads: Vec<(&'a str, &'a Path, Module)>,
     entry: Entry,
     store: Store<Host>,
@@ -45,16 +47,13 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     };
     let file = Path::new(file);
     check_threads(&options)?;
-    let config = Config::new().features(options.features).dispatch(options.dispatch);
-    let config = config.strategy(options.strategy).traps(options.traps);
-    let deterministic = options.nan_canonicalization || options.seed.is_some();
-    let config = config.fuel(options.fuel.is_some()).deterministic(deterministic);
-    let engine = Engine::new(&config);
-    let module = load::module(&engine, file)?;
+    let mut engines = Engines::new(&options);
+    let module = engines.module(file)?;
     let preloads = options.preloads.iter();
-    let preloads = preloads
-        .map(|(name, file)| Ok((name.as_str(), file.as_path(), load::module(&engine, file)?)));
+    let preloads =
+        preloads.map(|(name, file)| Ok((name.as_str(), file.as_path(), engines.module(file)?)));
     let preloads = preloads.collect::<Result<Vec<_>, Report>>()?;
+    let engine = engines.engine().clone();
     let words = if options.invoke.is_some() { args } else { &[] };
     let entry = invoke::entry(&module, file, options.invoke.as_deref(), words)?;
 
@@ -62,7 +61,9 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     if options.show_grants {
         complain(&grants.to_string());
     }
-    let ctx = Ctx::new(grants).map_err(|error| Report::new(FAILED, "grants", error.to_string()))?;
+    let ctx = Ctx::new(grants);
+    let mut ctx = ctx.map_err(|error| Report::new(FAILED, "grants", error.to_string()))?;
+    ctx.seal(engines.mapped.iter().copied());
     let counts = || p1::FUNCTIONS.iter().map(|_| AtomicU64::new(0)).collect();
     let threads = match options.threads && threads::wanted(&module) {
         true => Some(Threads::new(&options, file.into(), &engine, &module)?),
@@ -101,7 +102,9 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     if let Some(threads) = &threads {
         threads.begin(clock.zip(loaded), store.data().watch.clone());
     }
-    let mut run = Run { options: &options, file, module: &module, preloads, entry, store, linker };
+    let how = &engines;
+    let mut run =
+        Run { options: &options, file, module: &module, how, preloads, entry, store, linker };
     let ended = run.execute();
     if let Some(threads) = &threads {
         threads.claim();
@@ -245,6 +248,8 @@ impl Run<'_> {
     fn stats(&self, load: Duration, run: Duration) {
         let preloads = self.preloads.iter().map(|(_, _, module)| module);
         let modules: Vec<&Module> = preloads.chain([self.module]).collect();
-        Stats::gather(self.options, &self.store, &modules, load, run).show(self.options.format);
+        Stats::gather(self.options, &self.store, &modules, load, run)
+            .how(self.how)
+            .show(self.options.format);
     }
 }

@@ -10,6 +10,7 @@ use lithe::{HeapStats, Module, Store};
 use lithe_wasi::p1;
 use serde_json::{Map, Value, json};
 
+use crate::engines::{Engines, How};
 use crate::host::Host;
 use crate::options::{Format, Options};
 use crate::output::complain;
@@ -25,6 +26,10 @@ pub struct Stats {
     resident: Option<u64>,
     module_bytes: usize,
     translated: usize,
+    /// Bytes of native code.
+    native: usize,
+    how: Vec<String>,
+    complaint: Option<String>,
     calls: Vec<(&'static str, u64)>,
 }
 
@@ -50,8 +55,18 @@ impl Stats {
             resident: resident(),
             module_bytes: modules.iter().map(|module| module.size()).sum(),
             translated: modules.iter().map(|module| module.translated_bytes()).sum(),
+            native: modules.iter().filter_map(|module| module.native_bytes()).sum(),
+            how: Vec::new(),
+            complaint: None,
             calls: calls.filter(|(_, count)| *count > 0).collect(),
         }
+    }
+
+    /// Adds how modules run.
+    pub fn how(mut self, engines: &Engines<'_>) -> Stats {
+        self.how = engines.how.iter().map(How::to_string).collect();
+        self.complaint = engines.complaint.clone();
+        self
     }
 
     /// Prints the numbers on standard error.
@@ -89,8 +104,19 @@ impl Stats {
         if let Some(resident) = self.resident {
             row("resident", format!("{resident} KiB at peak"));
         }
+        for how in &self.how {
+            row("code", how.clone());
+        }
+        if let Some(complaint) = &self.complaint {
+            row("no cache", complaint.clone());
+        }
         let (bytes, module) = (self.translated, self.module_bytes);
-        row("bytecode", format!("{bytes} bytes translated from a module of {module} bytes"));
+        if self.native > 0 {
+            row("native code", format!("{} bytes from a module of {module} bytes", self.native));
+        }
+        if self.native == 0 || bytes > 0 {
+            row("bytecode", format!("{bytes} bytes translated from a module of {module} bytes"));
+        }
         row("host calls", self.calls.iter().map(|(_, count)| count).sum::<u64>().to_string());
         for (name, count) in &self.calls {
             row(&format!("  {name}"), count.to_string());
@@ -117,7 +143,54 @@ impl Stats {
                 "resident_kib": self.resident,
                 "module_bytes": self.module_bytes,
                 "bytecode_bytes": self.translated,
+                "native_bytes": self.native,
+                "code": self.how,
+                "no_cache": self.complaint,
                 "host_calls": calls.collect::<Map<String, Value>>(),
+            }
+        })
+    }
+}
+
+/// What compiling took.
+pub struct Compiled {
+    pub load: Duration,
+    pub compile: Duration,
+    pub module_bytes: usize,
+    pub code_bytes: usize,
+    pub artifact_bytes: usize,
+}
+
+impl Compiled {
+    /// The numbers for people.
+    pub fn text(&self) -> String {
+        let ms = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1e3);
+        let mut text = String::from("stats\n");
+        let mut row = |what: &str, value: String| {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "  {what:<14} {value}");
+        };
+        let Compiled { load, compile, module_bytes, code_bytes, artifact_bytes } = self;
+        let (all, load, compile) = (ms(*load + *compile), ms(*load), ms(*compile));
+        row("wall time", format!("{all} (load {load}, compile {compile})"));
+        if let Some(resident) = resident() {
+            row("resident", format!("{resident} KiB at peak"));
+        }
+        row("native code", format!("{code_bytes} bytes from a module of {module_bytes} bytes"));
+        row("artifact", format!("{artifact_bytes} bytes"));
+        text
+    }
+
+    /// The numbers for machines.
+    pub fn json(&self) -> Value {
+        json!({
+            "stats": {
+                "load_seconds": self.load.as_secs_f64(),
+                "compile_seconds": self.compile.as_secs_f64(),
+                "resident_kib": resident(),
+                "module_bytes": self.module_bytes,
+                "native_bytes": self.code_bytes,
+                "artifact_bytes": self.artifact_bytes,
             }
         })
     }

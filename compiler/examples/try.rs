@@ -23,7 +23,7 @@ fn main() {
         traps: if checks { Traps::Checks } else { Traps::Signals },
         fuel: false,
         deterministic: false,
-        below_memory: false,
+        below_memory: std::env::var("A").is_ok(),
     };
     let start = std::time::Instant::now();
     match lithe_compiler::compile(&valid, &lithe_compiler::Options::new(target)) {

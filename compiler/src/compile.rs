@@ -1,17 +1,21 @@
 //! A proven module to an artifact: the crate's way in, called by whoever wants native code. Invariant: the artifact
 //! depends on the module and the options that say what code is for, not on the host or the number of threads.
 
-use std::num::NonZero;
+use std::{
+    io::{self, BufWriter, Seek, SeekFrom, Write},
+    num::NonZero,
+};
 
 use cranelift_codegen::{ir, isa::TargetFrontendConfig};
-use lithe_runtime::artifact::{Parts, Target};
+use lithe_runtime::artifact::{HEADER, Parts, Target};
 use lithe_validator::ValidModule;
 
 use crate::{
     Error, ErrorKind, Progress, Regalloc,
     driver::{self, Functions},
     env::{Env, Function},
-    link, target,
+    link::{self, Text},
+    target,
     translate::{self, Buffers, TranslateError},
 };
 
@@ -48,6 +52,50 @@ impl Options<'_> {
 
 /// Compiles a module to the bytes of an [artifact](lithe_runtime::artifact::Artifact).
 pub fn compile(valid: &ValidModule, options: &Options<'_>) -> Result<Vec<u8>, Error> {
+    let (parts, mut text) = parts(valid, options)?;
+    let module = &*valid.module().bytes;
+    let mut out = Vec::with_capacity(parts.size(text.len(), module.len()));
+    out.resize(HEADER, 0);
+    let len = text.len();
+    let mut sink = |bytes: &[u8]| out.extend_from_slice(bytes);
+    let header = parts.stream(module, len, &mut |sink| text.write(sink), &mut sink);
+    out[..HEADER].copy_from_slice(&header);
+    Ok(out)
+}
+
+/// Compiles a module to an [artifact](lithe_runtime::artifact::Artifact) that is written as it is made, from where
+/// `out` stands. Needs less memory than [`compile`]. What was written when there is an error is no artifact.
+pub fn compile_to(
+    valid: &ValidModule,
+    options: &Options<'_>,
+    out: &mut (impl Write + Seek),
+) -> Result<(), Error> {
+    let (parts, mut text) = parts(valid, options)?;
+    let module = &*valid.module().bytes;
+    let len = text.len();
+    let mut write = || {
+        let start = out.stream_position()?;
+        let mut out = BufWriter::new(&mut *out);
+        let mut done = out.write_all(&[0; HEADER]);
+        let mut sink = |bytes: &[u8]| {
+            if done.is_ok() {
+                done = out.write_all(bytes);
+            }
+        };
+        let header = parts.stream(module, len, &mut |sink| text.write(sink), &mut sink);
+        done?;
+        out.seek(SeekFrom::Start(start))?;
+        out.write_all(&header)?;
+        out.seek(SeekFrom::End(0))?;
+        out.flush()
+    };
+    write().map_err(|error: io::Error| {
+        Error::new(ErrorKind::Output, format!("the artifact cannot be written: {error}"))
+    })
+}
+
+/// All of the artifact but its text, and the text.
+fn parts(valid: &ValidModule, options: &Options<'_>) -> Result<(Parts, Text), Error> {
     let env = Env::new(valid, options.target);
     let isa = target::isa(options.target, options.regalloc)?;
     let functions = driver::compile_functions(&env, &*isa, options.threads, options.progress)?;
@@ -57,7 +105,7 @@ pub fn compile(valid: &ValidModule, options: &Options<'_>) -> Result<Vec<u8>, Er
         link::link(options.target.arch, options.function_align.max(1), functions, &tables)?;
     let parts = Parts {
         target: options.target,
-        text: linked.text,
+        text: Vec::new(),
         functions: linked.functions,
         enters: env.enters(),
         imports: env.imports(),
@@ -65,7 +113,7 @@ pub fn compile(valid: &ValidModule, options: &Options<'_>) -> Result<Vec<u8>, Er
         sites: linked.sites,
         label: options.label.into(),
     };
-    Ok(parts.write(&valid.module().bytes))
+    Ok((parts, linked.text))
 }
 
 impl Functions for Env<'_> {

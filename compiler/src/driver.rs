@@ -7,7 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
@@ -20,10 +20,11 @@ use cranelift_codegen::{
 use crate::{
     Error, ErrorKind,
     function::{self, Compiled},
+    queue::Queue,
 };
 
 /// A context that compiled a body of so many bytes is not used again: it would keep the memory to the end.
-const LARGE: usize = 1 << 16;
+const LARGE: usize = 1 << 15;
 /// A thread is worth its start for so many bytes of bodies.
 const WORTH_A_THREAD: usize = 1 << 14;
 
@@ -54,39 +55,30 @@ pub(crate) trait Functions: Sync {
 /// What hears how far compilation is: bytes of bodies that are done, and of all. Threads call it.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Compiles all functions, by number. The largest come first, so that no thread is left alone with one in the end.
+/// Compiles all functions, by number. Large ones come first, so that no thread is left alone with one in the end.
 pub(crate) fn compile_functions<F: Functions>(
     functions: &F,
     isa: &dyn TargetIsa,
     threads: Option<NonZero<usize>>,
     progress: Option<Progress<'_>>,
 ) -> Result<Vec<Compiled>, Error> {
-    let mut order: Vec<usize> = (0..functions.count()).collect();
-    order.sort_by_key(|number| std::cmp::Reverse(functions.size(*number)));
-    let total = order.iter().map(|number| functions.size(*number)).sum();
-    let work = Work {
-        functions,
-        isa,
-        order,
-        next: AtomicUsize::new(0),
-        failed: AtomicBool::new(false),
-        done: AtomicUsize::new(0),
-        total,
-        progress,
-    };
+    let sizes = || (0..functions.count()).map(|number| functions.size(number));
+    let total = sizes().sum();
     let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let threads = threads.min(total / WORTH_A_THREAD + 1);
+    let queue = Queue::new(sizes(), threads);
+    let work = Work { functions, isa, queue, done: AtomicUsize::new(0), total, progress };
     let results = Mutex::new(Vec::new());
-    let run = || {
-        let done = work.run();
+    let run = |first| {
+        let done = work.run(first);
         results.lock().unwrap_or_else(|poison| poison.into_inner()).push(done);
     };
     thread::scope(|scope| {
         for _ in 1..threads {
             // Where the system has no thread left, fewer do the work.
-            let _ = thread::Builder::new().spawn_scoped(scope, run);
+            let _ = thread::Builder::new().spawn_scoped(scope, || run(false));
         }
-        run();
+        run(true);
     });
     collect(results.into_inner().unwrap_or_else(|poison| poison.into_inner()), functions)
 }
@@ -118,9 +110,7 @@ fn collect<F: Functions>(results: Vec<Done>, functions: &F) -> Result<Vec<Compil
 struct Work<'a, F> {
     functions: &'a F,
     isa: &'a dyn TargetIsa,
-    order: Vec<usize>,
-    next: AtomicUsize,
-    failed: AtomicBool,
+    queue: Queue,
     done: AtomicUsize,
     total: usize,
     progress: Option<Progress<'a>>,
@@ -128,26 +118,23 @@ struct Work<'a, F> {
 
 impl<F: Functions> Work<'_, F> {
     /// What each thread does until nothing is left or one has failed.
-    fn run(&self) -> Done {
+    fn run(&self, first: bool) -> Done {
         let mut compiled = Vec::new();
         let mut context = Context::new();
         let mut buffers = F::Buffers::default();
-        while !self.failed.load(Ordering::Relaxed) {
-            let Some(number) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
-                break;
-            };
+        while let Some(number) = self.queue.take(first) {
             // A panic of the code generator is a bug of it, and none of whoever embeds Lithe.
-            let one = || self.one(*number, &mut context, &mut buffers);
+            let one = || self.one(number, &mut context, &mut buffers);
             let result = catch_unwind(AssertUnwindSafe(one))
                 .unwrap_or_else(|payload| Err(panicked(&*payload)));
             match result {
-                Ok(one) => compiled.push((*number, one)),
+                Ok(one) => compiled.push((number, one)),
                 Err(error) => {
-                    self.failed.store(true, Ordering::Relaxed);
-                    return (compiled, Some((*number, error)));
+                    self.queue.stop();
+                    return (compiled, Some((number, error)));
                 }
             }
-            let size = self.functions.size(*number);
+            let size = self.functions.size(number);
             match size < LARGE {
                 true => context.clear(),
                 false => (context, buffers) = (Context::new(), F::Buffers::default()),

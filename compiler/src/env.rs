@@ -12,7 +12,7 @@ use cranelift_codegen::isa::CallConv;
 use lithe_parser::{ConstOp, ElementItems, ExternKind, Module, Operator, SegmentMode};
 use lithe_runtime::{
     Registry, Shape, Shared,
-    abi::{Arch, Builtin, ContextLayout, Traps},
+    abi::{self, Arch, Builtin, ContextLayout, Traps},
     artifact::Target,
 };
 use lithe_types::{FuncType, HeapType, MemoryType, RefType, TrapKind, ValType};
@@ -306,7 +306,7 @@ impl<'a> Env<'a> {
 
     /// Whether accesses to a memory beyond its size meet pages that cannot be accessed.
     pub fn guarded(&self, ty: &MemoryType) -> bool {
-        !self.checks() && !ty.is64 && ty.page_log2 == 16
+        !self.checks() && abi::has_guard(ty)
     }
 
     /// The type of values on the operand stack.

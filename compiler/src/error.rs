@@ -15,6 +15,8 @@ pub enum ErrorKind {
     NoVectors,
     /// A function or the whole text is larger than the machine's code can be.
     TooLarge,
+    /// The artifact could not be written.
+    Output,
     /// A mistake in the compiler.
     Internal,
 }

@@ -10,18 +10,21 @@
 #![forbid(unsafe_code)]
 
 mod compile;
+mod disassemble;
 mod driver;
 mod env;
 mod error;
 mod function;
 mod link;
+mod queue;
 mod reloc;
 mod target;
 #[cfg(test)]
 mod tests;
 mod translate;
 
-pub use compile::{Options, compile};
+pub use compile::{Options, compile, compile_to};
+pub use disassemble::disassemble;
 pub use driver::Progress;
 pub use error::{Error, ErrorKind};
 pub use target::{Regalloc, parse_machine};

@@ -34,10 +34,40 @@ const JUMP: [u32; 3] = [0x9000_0010, 0x9100_0210, 0xd61f_0200];
 
 /// A text and what is known of it.
 pub(crate) struct Linked {
-    pub text: Vec<u8>,
+    pub text: Text,
     pub functions: Vec<Function>,
     pub sites: Vec<u8>,
     pub handlers: Vec<Handler>,
+}
+
+/// A text in pieces.
+pub(crate) struct Text {
+    arch: Arch,
+    /// Offset and bytes of each, in order.
+    pieces: Vec<(u32, Box<[u8]>)>,
+}
+
+impl Text {
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.last().map_or(0, |(start, bytes)| *start as usize + bytes.len())
+    }
+
+    /// Hands the bytes to `out`, and frees them on the way.
+    pub(crate) fn write(&mut self, out: &mut dyn FnMut(&[u8])) {
+        // `int3` between functions; elsewhere zeros are no instruction.
+        let fill = [if self.arch == Arch::X86_64 { 0xcc } else { 0 }; 64];
+        let mut at = 0;
+        for (start, bytes) in self.pieces.drain(..) {
+            let mut gap = start as usize - at;
+            while gap > 0 {
+                let now = gap.min(fill.len());
+                out(&fill[..now]);
+                gap -= now;
+            }
+            out(&bytes);
+            at = start as usize + bytes.len();
+        }
+    }
 }
 
 /// Where everything lies.
@@ -148,17 +178,18 @@ impl Layout {
             Error::new(ErrorKind::Internal, format!("the code refers to no {symbol:?}"))
         };
         let mut linked = Linked {
-            text: Vec::with_capacity(self.len as usize),
+            text: Text { arch, pieces: Vec::with_capacity(functions.len()) },
             functions: Vec::with_capacity(functions.len()),
             sites: Vec::new(),
             handlers: Vec::new(),
         };
+        let pieces = &mut linked.text.pieces;
         let mut islands = self.islands.iter();
         let mut island = islands.next();
         for (number, mut compiled) in functions.into_iter().enumerate() {
             let start = self.functions[number];
             if island.is_some_and(|island| island.until <= number as u32) {
-                self.write_island(island, &mut linked.text)?;
+                pieces.extend(island.map(|island| self.island_code(island)).transpose()?);
                 island = islands.next();
             }
             for reloc in &compiled.relocs {
@@ -174,9 +205,7 @@ impl Layout {
                 let written = write(target);
                 written.or_else(|| write(jump()?)).ok_or_else(too_large)?;
             }
-            fill(arch, &mut linked.text, start);
-            linked.text.extend_from_slice(&compiled.code);
-            let end = linked.text.len() as u32;
+            let end = start + compiled.code.len() as u32;
             linked.functions.push(Function { start, end, sites: linked.sites.len() as u32 });
             linked.sites.extend_from_slice(&compiled.sites);
             linked.handlers.extend(compiled.handlers.iter().map(|handler| Handler {
@@ -184,10 +213,11 @@ impl Layout {
                 target: start + handler.target,
                 ..*handler
             }));
+            pieces.push((start, compiled.code));
         }
-        self.write_island(island, &mut linked.text)?;
+        pieces.extend(island.map(|island| self.island_code(island)).transpose()?);
         for (table, start) in tables.iter().zip(&self.tables) {
-            fill(arch, &mut linked.text, *start);
+            let mut code = Vec::with_capacity(8 * table.len());
             for element in *table {
                 let (class, offset) = match element {
                     None => (NONE, 0),
@@ -197,17 +227,17 @@ impl Layout {
                         (*class, function.wrapping_sub(*start))
                     }
                 };
-                linked.text.extend(class.to_le_bytes());
-                linked.text.extend(offset.to_le_bytes());
+                code.extend(class.to_le_bytes());
+                code.extend(offset.to_le_bytes());
             }
+            pieces.push((*start, code.into()));
         }
         Ok(linked)
     }
 
-    fn write_island(&self, island: Option<&Island>, text: &mut Vec<u8>) -> Result<(), Error> {
-        let Some(Island { start, targets, .. }) = island else { return Ok(()) };
-        text.resize(*start as usize, 0);
-        for (number, at) in targets {
+    fn island_code(&self, island: &Island) -> Result<(u32, Box<[u8]>), Error> {
+        let mut all = Vec::new();
+        for (number, at) in &island.targets {
             let target = self.functions.get(*number as usize).copied();
             let mut code: Vec<u8> = JUMP.iter().flat_map(|word| word.to_le_bytes()).collect();
             let written = target.and_then(|target| {
@@ -215,9 +245,9 @@ impl Layout {
                 Form::PageOffset12.write(&mut code, 4, *at, target)
             });
             written.ok_or_else(too_large)?;
-            text.extend(code);
+            all.extend(code);
         }
-        Ok(())
+        Ok((island.start, all.into()))
     }
 }
 
@@ -229,12 +259,6 @@ fn calls(compiled: &Compiled) -> impl Iterator<Item = u32> + '_ {
             Symbol::Table(_) => None,
         }
     })
-}
-
-/// Fills what lies between functions with instructions that trap.
-fn fill(arch: Arch, text: &mut Vec<u8>, until: u32) {
-    // `int3`; elsewhere zeros are no instruction.
-    text.resize(until as usize, if arch == Arch::X86_64 { 0xcc } else { 0 });
 }
 
 #[cfg(test)]
@@ -282,19 +306,21 @@ mod tests {
                 compiled(4, &[0, 3, 4]),
             ]
         };
-        let linked = link(Arch::Aarch64, 16, functions(), &[&[Some((0, 4))]]).unwrap();
+        let mut linked = link(Arch::Aarch64, 16, functions(), &[&[Some((0, 4))]]).unwrap();
+        let mut text = Vec::new();
+        linked.text.write(&mut |bytes| text.extend_from_slice(bytes));
         let start = |number: u32| linked.functions[number as usize].start;
         let mut far = 0;
         for (number, calls) in [(0, &[1, 4][..]), (1, &[0, 4]), (3, &[0, 4]), (4, &[0, 3, 4])] {
             for (at, callee) in (0..).zip(calls) {
-                let (target, island) = followed(&linked.text, start(number) + 4 * at);
+                let (target, island) = followed(&text, start(number) + 4 * at);
                 assert_eq!(target, start(*callee), "{number} calls {callee}");
                 far += u32::from(island);
             }
         }
         assert_eq!(far, 3);
-        let table = start(4).wrapping_sub(word(&linked.text, linked.text.len() as u32 - 4));
-        assert_eq!(table, (linked.text.len() as u32 - 8));
+        let table = start(4).wrapping_sub(word(&text, text.len() as u32 - 4));
+        assert_eq!(table, (text.len() as u32 - 8));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use lithe_types::TrapKind;
 use crate::{
     Error, ErrorKind, Regalloc,
     driver::{self, Functions},
-    function::{FUNCTIONS, TABLES},
+    function::{CONTEXT_SLOT, FUNCTIONS, TABLES},
     link::{self, Linked},
     target,
 };
@@ -123,10 +123,12 @@ fn linked(arch: Arch, made: &Made<'_>, tables: &[&link::Table]) -> Result<Linked
     link::link(arch, 16, functions, tables)
 }
 
-fn artifact(arch: Arch, linked: Linked) -> Artifact {
+fn artifact(arch: Arch, mut linked: Linked) -> Artifact {
+    let mut text = Vec::with_capacity(linked.text.len());
+    linked.text.write(&mut |bytes| text.extend_from_slice(bytes));
     let parts = Parts {
         target: target(arch),
-        text: linked.text,
+        text,
         functions: linked.functions,
         enters: vec![],
         imports: vec![],
@@ -310,7 +312,6 @@ fn handlers_belong_to_their_calls() {
         };
         let exception = [BlockArg::TryCallExn(0)];
         let items = [
-            ExceptionTableItem::Context(m.argument),
             ExceptionTableItem::Tag(
                 ExceptionTag::with_number(7).unwrap(),
                 block(tagged, &exception),
@@ -320,6 +321,11 @@ fn handlers_belong_to_their_calls() {
         let normal_call = block(normal, &[BlockArg::TryCallRet(0)]);
         let table = ExceptionTableData::new(signature, normal_call, items);
         let table = m.b.func.dfg.exception_tables.push(table);
+        let kind = ir::StackSlotKind::ExplicitSlot;
+        let key = Some(ir::StackSlotKey::new(CONTEXT_SLOT));
+        let slot = ir::StackSlotData { key, ..ir::StackSlotData::new(kind, 8, 3) };
+        let slot = m.b.create_sized_stack_slot(slot);
+        m.b.ins().stack_store(I64, m.argument, slot, 0);
         m.b.ins().try_call(callee, &[m.argument], table);
         m.b.switch_to_block(normal);
         m.result(value);

@@ -2,11 +2,12 @@
 
 use std::{
     fmt::Write,
+    io::Cursor,
     num::NonZero,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use lithe_compiler::{Options, compile, parse_machine};
+use lithe_compiler::{Options, compile, compile_to, parse_machine};
 use lithe_runtime::{
     abi::Traps,
     artifact::{Artifact, Target},
@@ -70,7 +71,13 @@ fn artifacts_do_not_depend_on_the_number_of_threads() {
         };
         let one = make(1);
         assert!(make(2) == one && make(5) == one, "{target:?}");
+        let mut written = Cursor::new(b"before".to_vec());
+        written.set_position(6);
+        compile_to(&valid, &Options::new(target), &mut written).unwrap();
+        assert!(written.position() as usize == written.get_ref().len());
+        assert!(written.get_ref()[6..] == one);
         let artifact = Artifact::new(Box::new(one)).unwrap();
+        artifact.verify().unwrap();
         assert_eq!(artifact.target(), target);
         assert_eq!(artifact.module(), &*valid.module().bytes);
         assert!(artifact.enter(0).is_some() && artifact.import(0).is_some());

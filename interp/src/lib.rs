@@ -27,6 +27,8 @@ mod translate;
 mod unwind;
 
 pub use disassemble::disassemble;
+#[cfg(feature = "std")]
+pub use run::new_native_code;
 pub use run::{Activation, Error, HostCall, Interpreter, Outcome, THREADED, new_code};
 pub use trace::{Frame, offsets};
 

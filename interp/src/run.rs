@@ -34,6 +34,19 @@ pub fn new_code(
     Code::new(valid, registry, config, label, dispatch::translate_stub(config.threaded).header())
 }
 
+/// A module that comes with native code, ready for that and for this interpreter.
+#[cfg(feature = "std")]
+pub fn new_native_code(
+    native: lithe_runtime::native::NativeCode,
+    registry: Shared<Registry>,
+    mut config: CodeConfig,
+    label: &str,
+) -> Code {
+    config.threaded &= THREADED;
+    let stub = dispatch::translate_stub(config.threaded).header();
+    Code::of_native(native, registry, config, label, stub)
+}
+
 /// The interpreter's own memory: what translations use again.
 #[derive(Default)]
 pub struct Interpreter {

@@ -22,8 +22,11 @@ pub enum Strategy {
     /// The interpreter: modules start at once.
     #[default]
     Interpreter,
-    /// Native code, made when a module is loaded.
+    /// Native code, made when a module is loaded. Modules with vectors run in the interpreter where the machine has
+    /// no vector instructions.
     Native,
+    /// Native code of modules that come with it, see [`crate::Module::from_artifact`], the interpreter for others.
+    Auto,
 }
 
 /// The dispatch back end of the interpreter. They differ in speed only.
@@ -141,11 +144,6 @@ impl Engine {
         self.0.config.fuel
     }
 
-    /// Whether NaN results are canonical.
-    pub fn is_deterministic(&self) -> bool {
-        self.0.config.deterministic
-    }
-
     /// The proposals that modules of this engine may use.
     pub fn features(&self) -> Features {
         self.0.config.features
@@ -163,7 +161,7 @@ impl Engine {
 
     /// Whether memories need guards.
     pub(crate) fn needs_guards(&self) -> bool {
-        self.strategy() == Strategy::Native && self.traps() == Traps::Signals
+        self.strategy() != Strategy::Interpreter && self.traps() == Traps::Signals
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {

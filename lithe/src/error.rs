@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Exception,
     /// The guest asked to exit, with this status.
     Exit(i32),
+    /// Native code cannot be used: it is damaged, or it is for another machine, version or configuration.
+    Artifact,
     /// The module needs what the machine does not have.
     Machine,
     /// A limit was reached.

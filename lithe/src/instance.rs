@@ -38,6 +38,10 @@ impl Instance {
             }
             rt::InstantiateError::Trap(kind) => Error::trap_of(kind),
             rt::InstantiateError::Limit(error) => error.into(),
+            rt::InstantiateError::Flawed(flaw) => Error::new(
+                crate::ErrorKind::Artifact,
+                format!("the native code cannot be used: {flaw}"),
+            ),
             rt::InstantiateError::Unsupported(what) => {
                 Error::new(crate::ErrorKind::Invalid, format!("the module uses {what}"))
             }

@@ -8,8 +8,8 @@
 //! SharedMemory (of several stores, each on a thread of its own)
 //! ```
 //!
-//! The library installs no signal handlers, starts no threads of its own except while it validates a large
-//! module, and reserves address space only for memories and the garbage-collected heap. Handles ([`Func`],
+//! The library installs no signal handlers (but see [`Traps`]), starts no threads of its own except while it validates
+//! or compiles a large module, and reserves address space only for memories and the garbage-collected heap. Handles ([`Func`],
 //! [`Memory`], ...) are plain values; using one with another store is an error of kind [`ErrorKind::Usage`],
 //! never undefined.
 //!
@@ -85,6 +85,7 @@ compile_error!(
     "lithe with its `std` feature runs on Linux on x86_64, aarch64 and riscv64; other hosts are not supported"
 );
 
+mod artifact;
 mod backtrace;
 mod check;
 mod engine;
@@ -103,6 +104,7 @@ mod store;
 mod typed;
 mod value;
 
+pub use artifact::{Artifact, Compilation, Progress};
 pub use backtrace::{Frame, Location};
 pub use engine::{Config, Dispatch, Engine, Strategy};
 pub use entities::{Extern, Global, Memory, Table};

@@ -58,29 +58,18 @@ impl Module {
         bytes: impl AsRef<[u8]> + Into<Vec<u8>>,
         name: &str,
     ) -> Result<Module> {
-        let mut code = code(engine, binary(bytes)?, name)?;
+        let module = lithe_parser::parse(binary(bytes)?)?;
+        let features = engine.features().intersection(Engine::SUPPORTED);
+        let valid = lithe_validator::validate(module, features)?;
+        let registry = engine.registry().clone();
+        let mut code = lithe_interp::new_code(valid, registry, engine.code_config(), name)
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Limit, "the engine's limit of types is reached")
+            })?;
         if engine.strategy() == Strategy::Native {
             native::compile(&mut code, engine)?;
         }
         Ok(Module { code: Arc::new(code), engine: engine.clone() })
-    }
-
-    /// Loads a module for the interpreter, whatever runs the others of its engine.
-    pub fn interpreted(engine: &Engine, bytes: impl AsRef<[u8]> + Into<Vec<u8>>) -> Result<Module> {
-        let code = Arc::new(code(engine, binary(bytes)?, "")?);
-        Ok(Module { code, engine: engine.clone() })
-    }
-
-    /// Compiles a module to an artifact for a machine, as this engine would: `x86_64`, `aarch64` or `riscv64`, with
-    /// the features that its processors have beyond the baseline, as in `riscv64+v`; or `host`.
-    #[cfg(feature = "native")]
-    pub fn compile(
-        engine: &Engine,
-        bytes: impl AsRef<[u8]> + Into<Vec<u8>>,
-        machine: &str,
-    ) -> Result<Vec<u8>> {
-        let (arch, cpu) = lithe_compiler::parse_machine(machine)?;
-        Ok(native::artifact(&code(engine, binary(bytes)?, "")?, engine, arch, cpu)?)
     }
 
     /// Checks bytes or text without keeping a module, under any features, also such as the engine cannot
@@ -232,20 +221,15 @@ impl Module {
         self.code.module().bytes.len()
     }
 
+    /// Bytes of all function bodies.
+    pub fn body_bytes(&self) -> usize {
+        self.code.module().bodies.iter().map(|body| body.len()).sum()
+    }
+
     /// Bytes of bytecode translated so far.
     pub fn translated_bytes(&self) -> usize {
         self.code.translated_bytes()
     }
-}
-
-/// A proven module, ready to be interpreted.
-pub(crate) fn code(engine: &Engine, bytes: Vec<u8>, name: &str) -> Result<Code> {
-    let module = lithe_parser::parse(bytes)?;
-    let features = engine.features().intersection(Engine::SUPPORTED);
-    let valid = lithe_validator::validate(module, features)?;
-    let registry = engine.registry().clone();
-    lithe_interp::new_code(valid, registry, engine.code_config(), name)
-        .ok_or_else(|| Error::new(ErrorKind::Limit, "the engine's limit of types is reached"))
 }
 
 /// The binary form of a module that may be text.

@@ -22,48 +22,30 @@ pub(crate) fn compile(code: &mut rt::Code, engine: &Engine) -> Result<()> {
     let Some(arch) = rt::abi::Arch::HOST else {
         return Err(Error::usage("there is no native code for this machine"));
     };
-    let bytes = match artifact(code, engine, arch, rt::abi::cpu::host()) {
+    let valid = code.valid().ok_or_else(|| Error::usage("the module was not validated"))?;
+    let target = engine.target(valid.module(), arch, rt::abi::cpu::host());
+    let options =
+        lithe_compiler::Options { label: code.label(), ..lithe_compiler::Options::new(target) };
+    let bytes = match lithe_compiler::compile(valid, &options) {
         Ok(bytes) => bytes,
-        // The interpreter needs no machine for vectors.
+        // The interpreter has vectors on every machine.
         Err(error) if error.kind() == lithe_compiler::ErrorKind::NoVectors => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     let artifact = rt::artifact::Artifact::new(Box::new(bytes));
-    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(|reason| {
-        Error::new(crate::ErrorKind::Limit, format!("the native code cannot be used: {reason}"))
-    })
-}
-
-/// A module's artifact for a machine.
-#[cfg(feature = "native")]
-pub(crate) fn artifact(
-    code: &rt::Code,
-    engine: &Engine,
-    arch: rt::abi::Arch,
-    cpu: u64,
-) -> Result<Vec<u8>, lithe_compiler::Error> {
-    let config = engine.code_config();
-    // Where it can, a context ends at the base of a memory that nobody else brings along and that never moves.
-    let module = code.module();
-    let below_memory = module.imported_memories == 0
-        && module.memories.first().is_some_and(|ty| !ty.shared && !ty.is64);
-    let target = rt::artifact::Target {
-        arch,
-        cpu,
-        traps: engine.traps(),
-        fuel: config.fuel,
-        deterministic: config.deterministic,
-        below_memory,
-    };
-    let options =
-        lithe_compiler::Options { label: code.label(), ..lithe_compiler::Options::new(target) };
-    lithe_compiler::compile(code.valid(), &options)
+    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(crate::artifact::unusable)
 }
 
 /// Refuses to compile a module.
 #[cfg(not(feature = "native"))]
 pub(crate) fn compile(_: &mut rt::Code, _: &Engine) -> Result<()> {
-    Err(Error::usage("this build of Lithe has no native compiler: enable its feature `native`"))
+    Err(no_compiler())
+}
+
+/// The error of a build that cannot compile.
+#[cfg(not(feature = "native"))]
+pub(crate) fn no_compiler() -> Error {
+    Error::usage("this build of Lithe has no native compiler: enable its feature `native`")
 }
 
 /// Calls a function that has native code, with its arguments as slots; the results replace them.

@@ -1,7 +1,9 @@
 //! Handles: pointers into a store, usable only with that store. The one file of this crate with unsafe code.
 //! Invariant: a handle's pointer came from the store with its id, whose records live as long as it does.
 
+use std::fs::File;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lithe_interp::{Activation, Interpreter, Outcome};
@@ -9,7 +11,7 @@ use lithe_runtime as rt;
 use lithe_runtime::native::{HostCallback, HostStatus, Stopped};
 use lithe_types::ExternType;
 
-use crate::{Engine, Error, ErrorKind, Extern, Module, Result, module, store::StoreInner};
+use crate::{Engine, Error, Extern, Module, Result, artifact::unusable, store::StoreInner};
 
 /// Tells stores apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -204,28 +206,45 @@ pub(crate) fn attach(code: &mut rt::Code, artifact: rt::artifact::Artifact) -> R
 }
 
 impl Module {
-    /// Loads a module with native code from an artifact.
+    /// Loads a module from an artifact in memory, see [`Module::compile`]. The module comes with its native code and is
+    /// not validated again. `name` stands for the module in backtraces when it has no name of its own; when it is
+    /// empty, the name that the module was compiled with does.
     ///
     /// # Safety
-    /// The artifact was written by [`Module::compile`] of this version of Lithe and has not changed since. Nothing can
-    /// be proven of its code.
-    pub unsafe fn from_artifact(engine: &Engine, bytes: Vec<u8>) -> Result<Module> {
-        let refused =
-            |reason| Error::new(ErrorKind::Invalid, format!("the artifact is refused: {reason}"));
-        let artifact = rt::artifact::Artifact::new(Box::new(bytes)).map_err(refused)?;
-        let target = artifact.target();
-        let config = engine.code_config();
-        if (target.traps, target.fuel, target.deterministic)
-            != (engine.traps(), config.fuel, config.deterministic)
-        {
-            return Err(refused(
-                "its code was compiled with other settings than the engine's".into(),
-            ));
-        }
-        let mut code = module::code(engine, artifact.module().to_vec(), artifact.label())?;
+    /// The bytes are what [`Module::compile`] made, of this version of Lithe, unchanged. Nothing can be proven of native
+    /// code: bytes from elsewhere do to this process whatever whoever wrote them likes. What is damaged, or made for
+    /// another machine, version or configuration of an engine, is refused as far as its header tells.
+    pub unsafe fn from_artifact(
+        engine: &Engine,
+        bytes: impl Into<Vec<u8>>,
+        name: &str,
+    ) -> Result<Module> {
+        let artifact = rt::artifact::Artifact::new(Box::new(bytes.into())).map_err(unusable)?;
+        engine.accept(artifact.target())?;
         // SAFETY: as the caller promises.
-        unsafe { code.attach(rt::native::NativeCode::load(artifact).map_err(refused)?) };
-        Ok(Module { code: code.into(), engine: engine.clone() })
+        let native = unsafe { rt::native::NativeCode::load(artifact) };
+        Ok(Module::of_native(engine, native.map_err(unusable)?, name))
+    }
+
+    /// Loads a module from an artifact in a file, as [`Module::from_artifact`]. The file is mapped, and may be closed
+    /// then; the time that this takes does not depend on its size.
+    ///
+    /// # Safety
+    /// As for [`Module::from_artifact`]; and nobody changes the contents of the file as long as the module exists,
+    /// which includes guests that were granted its directory. Other files may take its name.
+    pub unsafe fn from_artifact_file(engine: &Engine, file: &File, name: &str) -> Result<Module> {
+        // SAFETY: as the caller promises.
+        let artifact = unsafe { rt::native::map(file) }.map_err(unusable)?;
+        engine.accept(artifact.target())?;
+        // SAFETY: as the caller promises.
+        let native = unsafe { rt::native::NativeCode::open(artifact, file) };
+        Ok(Module::of_native(engine, native.map_err(unusable)?, name))
+    }
+
+    fn of_native(engine: &Engine, native: rt::native::NativeCode, name: &str) -> Module {
+        let (registry, config) = (engine.registry().clone(), engine.code_config());
+        let code = lithe_interp::new_native_code(native, registry, config, name);
+        Module { code: Arc::new(code), engine: engine.clone() }
     }
 }
 

@@ -1,17 +1,19 @@
 //! Exceptions and the host: what an embedder sees of one that no guest caught, host functions that throw or
-//! let pass, and what is no exception. On both dispatch back ends.
+//! let pass, and what is no exception. In every way to run a guest.
 
 use std::time::Duration;
 
 use lithe::{
-    Caller, Config, Dispatch, Engine, Error, ErrorKind, ExnRef, Extern, Features, Func, FuncType,
-    Instance, Linker, Module, Result, Store, StoreLimits, Tag, Trap, TrapKind, Val, ValType,
+    Caller, Config, Engine, Error, ErrorKind, ExnRef, Extern, Features, Func, FuncType, Instance,
+    Linker, Module, Result, Store, StoreLimits, Tag, Trap, TrapKind, Val, ValType,
 };
 
-const BOTH: [Dispatch; 2] = [Dispatch::Threaded, Dispatch::Loop];
+mod ways;
 
-fn engines(fuel: bool) -> [Engine; 2] {
-    BOTH.map(|dispatch| Engine::new(&Config::new().fuel(fuel).dispatch(dispatch)))
+use ways::ways;
+
+fn engines(fuel: bool) -> [Engine; 4] {
+    ways(Config::new().fuel(fuel))
 }
 
 fn guest(engine: &Engine, wat: &str) -> (Store<()>, Instance) {
@@ -478,9 +480,8 @@ fn the_withdrawn_encoding_needs_its_feature() {
         try (result i32) throw $e catch $e i32.const 5 end))"#;
     let error = fails_with(Module::new(&Engine::default(), GUEST), ErrorKind::Invalid);
     assert!(error.to_string().contains("legacy-exceptions is not enabled"), "{error}");
-    for dispatch in BOTH {
-        let features = Features::WASM3.union(Features::LEGACY_EXCEPTIONS);
-        let engine = Engine::new(&Config::new().features(features).dispatch(dispatch));
+    let features = Features::WASM3.union(Features::LEGACY_EXCEPTIONS);
+    for engine in ways(Config::new().features(features)) {
         let (mut store, instance) = guest(&engine, GUEST);
         let run = instance.typed_func::<(), i32>(&store, "run").unwrap();
         assert_eq!(run.call(&mut store, ()).unwrap(), 5);

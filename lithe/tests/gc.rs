@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use lithe::{
-    AnyRef, Caller, Config, Dispatch, Engine, ErrorKind, ExternRef, Func, Instance, Kind, Linker,
-    Module, Result, Store, StoreLimits, TrapKind, Val,
+    AnyRef, Caller, Config, Engine, ErrorKind, ExternRef, Func, Instance, Kind, Linker, Module,
+    Result, Store, StoreLimits, TrapKind, Val,
 };
 
-fn engines() -> [Engine; 2] {
-    [Dispatch::Auto, Dispatch::Loop].map(|d| Engine::new(&Config::new().dispatch(d)))
+mod ways;
+
+use ways::ways;
+
+fn engines() -> [Engine; 4] {
+    ways(Config::new())
 }
 
 fn guest(engine: &Engine, wat: &str) -> (Store<()>, Instance) {

@@ -7,15 +7,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lithe::{
-    Caller, Config, Dispatch, Engine, ErrorKind, ExternType, Features, Instance, Limits, Linker,
-    Memory, MemoryType, Module, SharedMemory, Store, StoreLimits, TrapKind,
+    Caller, Config, Engine, ErrorKind, ExternType, Features, Instance, Limits, Linker, Memory,
+    MemoryType, Module, SharedMemory, Store, StoreLimits, TrapKind,
 };
 
-const BOTH: [Dispatch; 2] = [Dispatch::Threaded, Dispatch::Loop];
+mod ways;
 
-fn engines() -> [Engine; 2] {
+use ways::ways;
+
+fn engines() -> [Engine; 4] {
     let features = Features::default().union(Features::THREADS);
-    BOTH.map(|dispatch| Engine::new(&Config::new().features(features).dispatch(dispatch)))
+    ways(Config::new().features(features))
 }
 
 fn shared_type(min: u64, max: u64) -> MemoryType {
@@ -138,7 +140,7 @@ fn a_memory_outlives_its_stores() {
 
 #[test]
 fn types_must_be_shared_with_a_maximum_and_the_feature_on() {
-    let [engine, _] = engines();
+    let [engine, ..] = engines();
     let refused = |engine: &Engine, ty| SharedMemory::new(engine, ty).unwrap_err().to_string();
     let ty = shared_type(1, 2);
     assert!(refused(&Engine::default(), ty).contains("threads"));
@@ -320,7 +322,7 @@ fn a_host_function_starts_threads() {
         let run = instance.typed_func::<(), i32>(&store, "run").unwrap();
         assert_eq!(run.call(&mut store, ()).unwrap(), 55);
     }
-    assert_eq!(STARTED.load(Ordering::Relaxed), 20);
+    assert_eq!(STARTED.load(Ordering::Relaxed), 40);
 }
 
 /// What the threads of the program below share: its memory and how they are linked.

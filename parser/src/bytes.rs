@@ -1,8 +1,12 @@
-//! The bytes of a module: owned, or borrowed for ever from read-only storage such as flash. Invariant:
-//! nothing else can write them while a module exists.
+//! The bytes of a module: owned, shared with whoever else reads them, or borrowed for ever from read-only storage
+//! such as flash. Invariant: nothing else can write them while a module exists.
 
+#[cfg(target_has_atomic = "ptr")]
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Deref;
+#[cfg(target_has_atomic = "ptr")]
+use core::ops::Range;
 
 /// A private, immutable copy of a module's bytes.
 pub enum Bytes {
@@ -10,6 +14,15 @@ pub enum Bytes {
     Owned(Vec<u8>),
     /// Bytes that never change, such as a module in flash or in the program's own data.
     Static(&'static [u8]),
+    /// A range of bytes that others have too, such as a file that is mapped.
+    #[cfg(target_has_atomic = "ptr")]
+    Shared(Arc<dyn AsRef<[u8]> + Send + Sync>, Range<usize>),
+}
+
+impl Default for Bytes {
+    fn default() -> Bytes {
+        Bytes::Static(&[])
+    }
 }
 
 impl Deref for Bytes {
@@ -19,6 +32,10 @@ impl Deref for Bytes {
         match self {
             Bytes::Owned(bytes) => bytes,
             Bytes::Static(bytes) => bytes,
+            #[cfg(target_has_atomic = "ptr")]
+            Bytes::Shared(bytes, range) => {
+                (**bytes).as_ref().get(range.clone()).unwrap_or_default()
+            }
         }
     }
 }

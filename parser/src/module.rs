@@ -9,6 +9,7 @@ use lithe_types::{FuncType, GlobalType, MemoryType, RefType, SubType, TableType}
 use crate::Bytes;
 
 /// A decoded module.
+#[derive(Default)]
 pub struct Module {
     /// The module's bytes.
     pub bytes: Bytes,

@@ -29,29 +29,7 @@ pub fn parse(bytes: impl Into<Bytes>) -> Result<Module> {
         let message = "magic header not detected: a module begins with the bytes 00 61 73 6d";
         return Err(Error::new(ErrorKind::Malformed, 0, message));
     }
-    let mut module = Module {
-        bytes: Bytes::Owned(vec![]),
-        types: vec![],
-        rec_groups: vec![],
-        imports: vec![],
-        funcs: vec![],
-        tables: vec![],
-        memories: vec![],
-        globals: vec![],
-        tags: vec![],
-        exports: vec![],
-        start: None,
-        elements: vec![],
-        data: vec![],
-        bodies: vec![],
-        customs: vec![],
-        imported_funcs: 0,
-        imported_tables: 0,
-        imported_memories: 0,
-        imported_globals: 0,
-        imported_tags: 0,
-        code_start: 0,
-    };
+    let mut module = Module::default();
     let mut parser = Parser::new(0);
     parser.set_features(wasmparser::WasmFeatures::all());
     for payload in parser.parse_all(&bytes) {

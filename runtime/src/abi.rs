@@ -12,6 +12,7 @@
 //! when a module is compiled. In form A the bytes of memory 0 begin there.
 
 use lithe_parser::Module;
+use lithe_types::{MemoryType, limits};
 
 use crate::Global;
 
@@ -47,6 +48,9 @@ pub const FRAME_BYTES: u32 = 1 << 20;
 pub const HEAP: i32 = -72;
 /// The `*mut u64` bitmap of object starts; of modules with types of objects only.
 pub const STARTS: i32 = -80;
+/// The number [`limits::GUARDED_WIDE_MEMORY_BYTES`]: a comparison with it keeps it in a register, or is one with
+/// memory, where a constant of its size would be made each time.
+pub const WIDE_END: i32 = -88;
 /// Bytes of the fixed words, with room for more.
 pub const FIXED: i32 = 128;
 
@@ -58,6 +62,20 @@ pub const IMPORT_CODE: i32 = 0;
 pub const IMPORT_CONTEXT: i32 = 8;
 /// In the record of an imported function: the `*mut Func`.
 pub const IMPORT_FUNC: i32 = 16;
+
+/// Whether memories of this type have guards, where native code relies on those: the end of a memory is then the end
+/// of a page of every machine.
+pub fn has_guard(ty: &MemoryType) -> bool {
+    ty.page_log2 == 16
+}
+
+/// Addresses that native code forms without comparing them with a memory's size are below this.
+pub fn address_space(ty: &MemoryType) -> u64 {
+    match ty.is64 {
+        true => limits::GUARDED_WIDE_MEMORY_BYTES,
+        false => 1 << 32,
+    }
+}
 
 /// Where the parts of a module's context lie.
 #[derive(Clone, Copy, Debug)]
@@ -244,7 +262,9 @@ pub enum Traps {
     /// Code checks for itself, and needs no signal.
     #[default]
     Checks = 0,
-    /// Guard pages and signals.
+    /// Guard pages and signals, which is faster. Loading the first such code installs handlers of `SIGSEGV`, `SIGBUS`,
+    /// `SIGILL`, `SIGFPE` and `SIGURG` for the process, which pass on what is not about a guest; each memory takes at
+    /// least 6 GiB of address space.
     Signals = 1,
 }
 
@@ -271,4 +291,13 @@ impl Arch {
     } else {
         None
     };
+
+    /// The machine's usual name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "x86_64",
+            Arch::Aarch64 => "aarch64",
+            Arch::Riscv64 => "riscv64",
+        }
+    }
 }

@@ -18,6 +18,8 @@
 //! the stub that calls functions of a type from the host. A *site* is a place in text that a backtrace, a trap or
 //! an exception asks about.
 
+mod write;
+
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::ops::Range;
 
@@ -26,7 +28,10 @@ use lithe_types::TrapKind;
 use crate::{
     abi::{self, Arch, Traps},
     hash::hash,
+    sync::Shared,
 };
+
+pub use write::write_site;
 
 /// The first bytes of an artifact.
 pub const MAGIC: [u8; 8] = *b"\0lithe\r\n";
@@ -84,7 +89,8 @@ const CHECKSUM: usize = 40;
 const MODULE_HASH: usize = 48;
 const CONTENT_HASH: usize = 80;
 const RANGES: usize = 112;
-const HEADER: usize = RANGES + 16 * PARTS.len();
+/// Bytes of the header.
+pub const HEADER: usize = RANGES + 16 * PARTS.len();
 
 /// The checksum of a header, whatever its own eight bytes hold.
 fn checksum(header: &[u8]) -> [u8; 8] {
@@ -169,72 +175,9 @@ pub struct Parts {
     pub label: String,
 }
 
-impl Parts {
-    /// The artifact as bytes, with the module that it was compiled from.
-    pub fn write(&self, module: &[u8]) -> Vec<u8> {
-        let functions = self.functions.iter().flat_map(|f| [f.start, f.end, f.sites]);
-        let handlers =
-            self.handlers.iter().flat_map(|h| [h.call, h.tag, h.target, h.frame, h.context]);
-        let words = |words: &mut dyn Iterator<Item = u32>| -> Vec<u8> {
-            words.flat_map(u32::to_le_bytes).collect()
-        };
-        let parts: [&[u8]; PARTS.len()] = [
-            &words(&mut functions.into_iter()),
-            &words(&mut self.enters.iter().copied()),
-            &words(&mut self.imports.iter().copied()),
-            &words(&mut handlers.into_iter()),
-            &self.sites,
-            &self.text,
-            module,
-            self.label.as_bytes(),
-        ];
-        let mut out = Vec::new();
-        out.extend(MAGIC);
-        out.extend(abi::VERSION.to_le_bytes());
-        let Target { arch, cpu, traps, fuel, deterministic, below_memory } = self.target;
-        out.extend([arch as u8, traps as u8, u8::from(fuel), u8::from(deterministic)]);
-        out.extend(cpu.to_le_bytes());
-        out.push(u8::from(below_memory));
-        out.resize(IDENTITY, 0);
-        out.extend(abi::IDENTITY.to_le_bytes());
-        out.resize(MODULE_HASH, 0);
-        out.extend(hash(module));
-        out.resize(HEADER, 0);
-        for (i, bytes) in parts.iter().enumerate() {
-            out.resize(out.len().next_multiple_of(PARTS[i].align()), 0);
-            let (start, len) = (out.len() as u64, bytes.len() as u64);
-            out[RANGES + 16 * i..][..8].copy_from_slice(&start.to_le_bytes());
-            out[RANGES + 16 * i + 8..][..8].copy_from_slice(&len.to_le_bytes());
-            out.extend_from_slice(bytes);
-        }
-        let content = hash(&out[HEADER..]);
-        out[CONTENT_HASH..][..32].copy_from_slice(&content);
-        let checksum = checksum(&out[..HEADER]);
-        out[CHECKSUM..][..8].copy_from_slice(&checksum);
-        out
-    }
-}
-
-/// Appends a site to those of its function; `last` is the one before it in the function, at first one of zeros.
-pub fn write_site(sites: &mut Vec<u8>, last: &mut Site, site: Site) {
-    leb(sites, u64::from(site.text - last.text));
-    let delta = i64::from(site.module) - i64::from(last.module);
-    leb(sites, (delta << 1 ^ delta >> 63) as u64);
-    sites.push(site.trap.map_or(0, |trap| trap as u8));
-    *last = site;
-}
-
-fn leb(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
 /// Bytes that hold an artifact.
 pub struct Artifact {
-    bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+    bytes: Shared<dyn AsRef<[u8]> + Send + Sync>,
     target: Target,
     parts: [Range<usize>; PARTS.len()],
 }
@@ -295,7 +238,7 @@ impl Artifact {
         if i32::try_from(parts[Part::Text as usize].len()).is_err() {
             return Err("it is damaged: its code is too large".into());
         }
-        Ok(Artifact { bytes, target, parts })
+        Ok(Artifact { bytes: bytes.into(), target, parts })
     }
 
     /// Reads everything, and says what is wrong when it is not what was written.
@@ -337,6 +280,13 @@ impl Artifact {
     /// The module that the code was compiled from.
     pub fn module(&self) -> &[u8] {
         self.part(Part::Module)
+    }
+
+    /// The module, for a parser that keeps it as long as it likes.
+    #[cfg(feature = "std")]
+    pub(crate) fn shared_module(&self) -> lithe_parser::Bytes {
+        let range = self.parts[Part::Module as usize].clone();
+        lithe_parser::Bytes::Shared(self.bytes.clone(), range)
     }
 
     /// The [hash] of the module that the code was compiled from.

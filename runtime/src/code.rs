@@ -1,15 +1,19 @@
 //! A validated module with what engines need to run it: canonical types and the published translations.
-//! Shared by every store of an engine. Invariant: a translation lives as long as the module, and a slot
+//! Shared by every store of an engine. A module that comes with native code is read when it is first used, and was
+//! validated when that code was compiled. Invariant: a translation lives as long as the module, and a slot
 //! points to the engine's stub or to a complete translation.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use lithe_parser::Module;
-use lithe_types::FuncType;
+use lithe_types::{Features, FuncType};
 use lithe_validator::ValidModule;
 
-use crate::{CodeHeader, CodeSlot, Registry, Shape, Shared, sync::Lock};
+use crate::{
+    CodeHeader, CodeSlot, Registry, Shape, Shared,
+    sync::{Lazy, Lock},
+};
 
 /// How a module's functions are translated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -24,17 +28,53 @@ pub struct CodeConfig {
 
 /// A module ready to be instantiated.
 pub struct Code {
-    valid: ValidModule,
+    contents: Lazy<Contents>,
+    /// The proof of a module that came with its native code, made when somebody wants it.
+    proof: Lazy<Option<ValidModule>>,
     registry: Shared<Registry>,
     config: CodeConfig,
     label: Box<str>,
-    types: Box<[u32]>,
-    shapes: Box<[Shared<Shape>]>,
-    slots: Box<[CodeSlot]>,
     stub: &'static CodeHeader,
     translations: Lock<Vec<Box<[u64]>>>,
     #[cfg(feature = "std")]
     native: Option<crate::native::NativeCode>,
+}
+
+/// What is read from a module.
+struct Contents {
+    module: Source,
+    types: Box<[u32]>,
+    shapes: Box<[Shared<Shape>]>,
+    slots: Box<[CodeSlot]>,
+    /// Why the module cannot be used; then it is an empty one.
+    flaw: Option<&'static str>,
+}
+
+enum Source {
+    Proven(ValidModule),
+    /// From the artifact of its native code, whose maker proved it.
+    Trusted(Module),
+}
+
+impl Source {
+    fn module(&self) -> &Module {
+        match self {
+            Source::Proven(valid) => valid.module(),
+            Source::Trusted(module) => module,
+        }
+    }
+}
+
+impl Contents {
+    /// Registers the module's types. `None` when the engine's limit of types is reached.
+    fn new(module: Source, registry: &Registry, stub: &'static CodeHeader) -> Option<Contents> {
+        let tables = module.module();
+        let types = registry.register(&tables.types, &tables.rec_groups)?.into_boxed_slice();
+        let shapes = types.iter().map(|id| registry.shape(*id)).collect();
+        let first = core::ptr::from_ref(stub).cast_mut();
+        let slots = tables.bodies.iter().map(|_| CodeSlot(AtomicPtr::new(first))).collect();
+        Some(Contents { module, types, shapes, slots, flaw: None })
+    }
 }
 
 impl Code {
@@ -48,26 +88,73 @@ impl Code {
         label: &str,
         stub: &'static CodeHeader,
     ) -> Option<Code> {
-        let module = valid.module();
-        let types = registry.register(&module.types, &module.rec_groups)?.into_boxed_slice();
-        let shapes = types.iter().map(|id| registry.shape(*id)).collect();
-        let first = core::ptr::from_ref(stub).cast_mut();
-        let slots = module.bodies.iter().map(|_| CodeSlot(AtomicPtr::new(first))).collect();
-        let label = label.into();
-        let translations = Lock::default();
+        let contents = Contents::new(Source::Proven(valid), &registry, stub)?;
         Some(Code {
-            valid,
+            contents: contents.into(),
+            proof: Lazy::default(),
             registry,
             config,
-            label,
-            types,
-            shapes,
-            slots,
+            label: label.into(),
             stub,
-            translations,
+            translations: Lock::default(),
             #[cfg(feature = "std")]
             native: None,
         })
+    }
+
+    /// The module that native code was compiled from and brings along, with the name that it was compiled with unless
+    /// `label` is another one. It is read when somebody asks for something of
+    /// it, so this costs the same for every module.
+    #[cfg(feature = "std")]
+    pub fn of_native(
+        native: crate::native::NativeCode,
+        registry: Shared<Registry>,
+        config: CodeConfig,
+        label: &str,
+        stub: &'static CodeHeader,
+    ) -> Code {
+        let label = if label.is_empty() { native.artifact().label() } else { label };
+        Code {
+            contents: Lazy::default(),
+            proof: Lazy::default(),
+            registry,
+            config,
+            label: label.into(),
+            stub,
+            translations: Lock::default(),
+            native: Some(native),
+        }
+    }
+
+    fn contents(&self) -> &Contents {
+        self.contents.get(|| {
+            let flawed = |flaw| Contents {
+                module: Source::Trusted(Module::default()),
+                types: Box::default(),
+                shapes: Box::default(),
+                slots: Box::default(),
+                flaw: Some(flaw),
+            };
+            match self.parse() {
+                None => flawed("the module beside the native code is damaged"),
+                Some(module) => Contents::new(Source::Trusted(module), &self.registry, self.stub)
+                    .unwrap_or_else(|| flawed("the engine's limit of types is reached")),
+            }
+        })
+    }
+
+    /// The module in the artifact.
+    fn parse(&self) -> Option<Module> {
+        #[cfg(feature = "std")]
+        if let Some(native) = &self.native {
+            return lithe_parser::parse(native.artifact().shared_module()).ok();
+        }
+        None
+    }
+
+    /// Why the module cannot be used, when it cannot: then it seems to be empty.
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
+        self.contents().flaw
     }
 
     /// Gives the module native code, which its instances will run.
@@ -85,14 +172,21 @@ impl Code {
         self.native.as_ref()
     }
 
-    /// The proven module.
-    pub fn valid(&self) -> &ValidModule {
-        &self.valid
+    /// The proven module. One that came with its native code is proven now; `None` when that fails.
+    pub fn valid(&self) -> Option<&ValidModule> {
+        if let Source::Proven(valid) = &self.contents().module {
+            return Some(valid);
+        }
+        let proof = self.proof.get(|| {
+            let all = Features::ALL.iter().fold(Features::MVP, |all, (_, one)| all.union(*one));
+            lithe_validator::validate(self.parse()?, all).ok()
+        });
+        proof.as_ref()
     }
 
     /// The module's tables.
     pub fn module(&self) -> &Module {
-        self.valid.module()
+        self.contents().module.module()
     }
 
     /// The canonical types of the engine.
@@ -133,37 +227,37 @@ impl Code {
 
     /// Canonical type ids by type index.
     pub fn types(&self) -> &[u32] {
-        &self.types
+        &self.contents().types
     }
 
     /// The shape of a type by type index.
     pub fn shape(&self, ty: u32) -> &Shape {
-        &self.shapes[ty as usize]
+        &self.contents().shapes[ty as usize]
     }
 
     /// Where translations are published, by defined function.
     pub fn slots(&self) -> &[CodeSlot] {
-        &self.slots
+        &self.contents().slots
     }
 
     /// The defined function whose slot this is.
     pub fn func_of_slot(&self, slot: *const CodeSlot) -> Option<u32> {
-        let offset = (slot as usize).checked_sub(self.slots.as_ptr() as usize)?;
+        let offset = (slot as usize).checked_sub(self.slots().as_ptr() as usize)?;
         let index = offset / size_of::<CodeSlot>();
-        (index < self.slots.len()).then_some(index as u32)
+        (index < self.slots().len()).then_some(index as u32)
     }
 
     /// The signature of a function by its index among all functions.
     pub fn signature(&self, func: u32) -> Shared<FuncType> {
         let ty = self.module().funcs[func as usize] as usize;
-        self.registry.signature(self.types[ty])
+        self.registry.signature(self.types()[ty])
     }
 
     /// Publishes the translation of defined function `func`: a [`CodeHeader`] in the first cell, operations
     /// in the others. Another thread's earlier translation stays, since frames may run in it: what a frame's
     /// code slot leads to is always what the frame runs. Gives the published one.
     pub fn publish(&self, func: u32, translation: Box<[u64]>) -> *const CodeHeader {
-        let slot = &self.slots[func as usize].0;
+        let slot = &self.slots()[func as usize].0;
         self.translations.with(|all| {
             let published = slot.load(Ordering::Acquire);
             if !core::ptr::eq(published, self.stub) {

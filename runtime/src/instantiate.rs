@@ -48,6 +48,8 @@ pub enum InstantiateError {
     Trap(TrapKind),
     /// A limit of the store.
     Limit(LimitError),
+    /// Nothing can be read of the module.
+    Flawed(&'static str),
     /// The module needs something that this build cannot do.
     Unsupported(&'static str),
 }
@@ -167,6 +169,9 @@ impl Store {
         code: &Shared<Code>,
         imports: &[Extern],
     ) -> Result<NonNull<Instance>, InstantiateError> {
+        if let Some(flaw) = code.flaw() {
+            return Err(InstantiateError::Flawed(flaw));
+        }
         let module = code.module();
         let fits = |import: usize| match imports.get(import) {
             // SAFETY: as the caller promises.
@@ -209,7 +214,7 @@ impl Store {
             for (ty, memory) in module.memories.iter().zip(&lists.memories) {
                 // SAFETY: memories live as long as the store, and nothing refers to this one.
                 let guarded = unsafe { (**memory).guarded };
-                if !guarded && !ty.is64 && ty.page_log2 == 16 {
+                if !guarded && crate::abi::has_guard(ty) {
                     return Err(LimitError::unguarded().into());
                 }
             }

@@ -31,10 +31,11 @@ impl core::error::Error for OutOfBounds {}
 const RESERVATION: usize =
     if cfg!(target_pointer_width = "64") { (4u64 << 30) as usize } else { 64 << 20 };
 
-/// Bytes from the base of a memory on that native code reaches: a 32-bit address, and an offset of 31 bits.
+/// Bytes from the base of a guarded memory on that native code reaches: an address, and an offset of 31 bits.
 #[cfg(feature = "std")]
-pub(crate) const REACH: usize =
-    if cfg!(target_pointer_width = "64") { (6u64 << 30) as usize + PAGE } else { 0 };
+pub(crate) fn reach(ty: &MemoryType) -> usize {
+    usize::try_from(crate::abi::address_space(ty) + (1 << 31)).map_or(0, |bytes| bytes + PAGE)
+}
 
 /// Memories are made accessible in pieces of this size, a multiple of the page of every supported machine.
 #[cfg(feature = "std")]
@@ -43,8 +44,7 @@ const PAGE: usize = 1 << 16;
 /// What native code wants of a memory beside its size.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Wants {
-    /// Accesses beyond its size fault, up to `REACH`. Only memories with 32-bit addresses and pages of 64 KiB can
-    /// have this, and others need not.
+    /// Accesses beyond its size fault, up to `reach`, where its type can have that.
     pub guard: bool,
     /// So many accessible bytes below its base, which then never moves.
     pub below: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Wants {
 impl Wants {
     /// What is wanted of a memory of this type.
     fn of(self, ty: &MemoryType) -> Wants {
-        Wants { guard: self.guard && !ty.is64 && ty.page_log2 == 16, ..self }
+        Wants { guard: self.guard && crate::abi::has_guard(ty), ..self }
     }
 }
 
@@ -235,7 +235,16 @@ impl Memory {
             return Ok(());
         }
         let refused = |bytes| LimitError::no_memory("the address space of a memory", bytes);
-        let reserved = if wants.guard { REACH } else { self.max_len };
+        let mut reserved = self.max_len;
+        if wants.guard {
+            let most = usize::try_from(crate::abi::address_space(&self.ty)).unwrap_or(usize::MAX);
+            if min > most {
+                let (min, most) = (min as u128, most as u128);
+                return Err(LimitError::size("a memory with a guard", min, most, "bytes"));
+            }
+            self.max_len = self.max_len.min(most);
+            reserved = reach(&self.ty);
+        }
         let reserved = reserved.checked_next_multiple_of(PAGE).ok_or_else(|| refused(min))?;
         let below = wants.below.next_multiple_of(PAGE);
         let all = reserved.checked_add(below).ok_or_else(|| refused(reserved))?;

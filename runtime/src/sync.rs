@@ -15,6 +15,31 @@ pub(crate) struct Lock<T>(
     #[cfg(not(feature = "std"))] core::cell::RefCell<T>,
 );
 
+/// A value that is made when it is first asked for, once.
+pub(crate) struct Lazy<T>(
+    #[cfg(feature = "std")] std::sync::OnceLock<T>,
+    #[cfg(not(feature = "std"))] core::cell::OnceCell<T>,
+);
+
+impl<T> Default for Lazy<T> {
+    fn default() -> Lazy<T> {
+        Lazy(Default::default())
+    }
+}
+
+impl<T> From<T> for Lazy<T> {
+    fn from(value: T) -> Lazy<T> {
+        Lazy(value.into())
+    }
+}
+
+impl<T> Lazy<T> {
+    /// The value; `make` makes it when there is none.
+    pub(crate) fn get(&self, make: impl FnOnce() -> T) -> &T {
+        self.0.get_or_init(make)
+    }
+}
+
 impl<T> Lock<T> {
     /// A value behind a lock that nobody holds.
     pub(crate) const fn new(value: T) -> Lock<T> {

@@ -92,6 +92,18 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The configuration of the engine.
+    pub fn config(&self) -> Config {
+        Config::new()
+            .features(self.features)
+            .dispatch(self.dispatch)
+            .deterministic(self.deterministic)
+            .strategy(self.strategy)
+            .traps(self.traps)
+    }
+}
+
 /// Runs a script in an engine, store and linker of its own; `path` names it in messages and selects known
 /// failures.
 pub fn run_file(path: &str, text: &str, options: &Options) -> Report {
@@ -301,13 +313,7 @@ fn define<T: Clone>(
 impl<'scope, 'env: 'scope> Script<'scope, 'env> {
     fn new(context: Context<'scope, 'env>, given: Given) -> Result<Self, Error> {
         let options = context.options;
-        let config = Config::new()
-            .features(options.features)
-            .dispatch(options.dispatch)
-            .deterministic(options.deterministic)
-            .strategy(options.strategy)
-            .traps(options.traps);
-        let engine = Engine::new(&config);
+        let engine = Engine::new(&options.config());
         let mut store = Store::new(&engine, ());
         store.collect_always(options.stress);
         let mut linker = Linker::new(&engine);

@@ -39,13 +39,20 @@ const AUTO: Mode = Mode {
 /// Words of scripts that make objects.
 const OBJECTS: &[&str] = &["struct.new", "array.new", "throw", "ref.extern", "ref.host"];
 
-const MODES: [Mode; 6] = [
+const MODES: [Mode; 7] = [
     AUTO,
     Mode { name: "loop", dispatch: Dispatch::Loop, ..AUTO },
     Mode { name: "stress", stress: true, words: OBJECTS, ..AUTO },
     Mode { name: "deterministic", deterministic: true, words: &["nan:"], ..AUTO },
     Mode { name: "checks", strategy: Strategy::Native, ..AUTO },
     Mode { name: "signals", strategy: Strategy::Native, traps: Traps::Signals, ..AUTO },
+    Mode {
+        name: "native-stress",
+        strategy: Strategy::Native,
+        stress: true,
+        words: OBJECTS,
+        ..AUTO
+    },
 ];
 
 /// The folders of the crate that are run besides the latest level. Left out are those of proposals that Lithe
@@ -154,7 +161,8 @@ fn trials(artifacts: Option<&Artifacts>) -> Result<Vec<Trial>, Failure> {
                 ..Options::default()
             };
             if let (Some(artifacts), Strategy::Native) = (artifacts, mode.strategy) {
-                options.loader = artifacts.loader(mode.name, mode.traps);
+                options.strategy = Strategy::Auto;
+                options.loader = artifacts.loader(options.config());
                 if artifacts.fills() {
                     options.strategy = Strategy::Interpreter;
                 }
@@ -172,7 +180,7 @@ fn runs(mode: &Mode, artifacts: Option<&Artifacts>) -> bool {
     match (mode.strategy, artifacts) {
         (Strategy::Native, None) => cfg!(feature = "native"),
         (Strategy::Native, Some(_)) => true,
-        (Strategy::Interpreter, artifacts) => !artifacts.is_some_and(Artifacts::fills),
+        (_, artifacts) => !artifacts.is_some_and(Artifacts::fills),
     }
 }
 

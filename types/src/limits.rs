@@ -26,6 +26,10 @@ pub const BACKTRACE_FRAMES: usize = 64;
 /// Elements of a table when its type declares no smaller maximum.
 pub const TABLE_ELEMENTS: u64 = 10_000_000;
 
+/// Bytes that a memory with 64-bit addresses has at most where native code relies on guard pages: that much address
+/// space is reserved. A power of two, so that one shift tells addresses beyond it.
+pub const GUARDED_WIDE_MEMORY_BYTES: u64 = 1 << 34;
+
 /// Bytes of the garbage-collected heap of a store: 32-bit references, and sizes that are a multiple of 64 KiB.
 pub const HEAP_BYTES: u32 = u32::MAX - 0xffff;
 /// Bytes of the value stack of a store unless the embedder chooses otherwise.

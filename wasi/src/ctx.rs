@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
 
 use crate::descriptor::{Descriptor, Grant};
 use crate::grants::DirGrant;
@@ -29,6 +29,7 @@ pub struct Ctx {
     pub(crate) deadline: Deadline,
     pub(crate) resolver: Resolver,
     pub(crate) source: Arc<Source>,
+    pub(crate) sealed: Arc<Sealed>,
 }
 
 impl Ctx {
@@ -72,6 +73,7 @@ impl Ctx {
             deadline: Deadline::default(),
             resolver: if grants.walk { Resolver::Walk } else { Resolver::Kernel },
             source: Arc::new(Source::new(grants.seed)),
+            sealed: Arc::default(),
         })
     }
 
@@ -85,13 +87,40 @@ impl Ctx {
             deadline: self.deadline,
             resolver: self.resolver,
             source: self.source.clone(),
+            sealed: self.sealed.clone(),
         }
+    }
+
+    /// Refuses from now on to open these files for writing, whatever was granted: they are given by device and number,
+    /// as `stat` tells them. For files that are mapped, such as native code.
+    pub fn seal(&mut self, files: impl IntoIterator<Item = (u64, u64)>) {
+        self.sealed = Arc::new(Sealed(self.sealed.0.iter().copied().chain(files).collect()));
     }
 
     /// Limits how long calls may wait: those that would wait past `deadline` end in
     /// [`Stop::Deadline`](crate::Stop::Deadline).
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.deadline = Deadline(deadline);
+    }
+}
+
+/// Files that no guest may write, by device and number.
+#[derive(Debug, Default)]
+pub(crate) struct Sealed(Vec<(u64, u64)>);
+
+impl Sealed {
+    /// Whether a file may be opened for writing. What can be executed and has no permission to be written stays as it
+    /// is even when the host's user is root, who needs no permission: caches of native code consist of such files.
+    pub fn permits(&self, stat: &Stat) -> Result<(), Errno> {
+        let mode = stat.st_mode;
+        let file = FileType::from_raw_mode(mode) == FileType::RegularFile;
+        if file && mode & 0o222 == 0 && mode & 0o100 != 0 {
+            return Err(Errno::Acces);
+        }
+        match self.0.contains(&(stat.st_dev, stat.st_ino)) {
+            true => Err(Errno::Perm),
+            false => Ok(()),
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub const CRATES: &[Crate] = &[
     Crate {
         name: "lithe-runtime",
         uses: &["lithe-types", "lithe-parser", "lithe-validator"],
-        outside: Some(&["libc", "rustix"]),
+        outside: Some(&["libc", "memmap2", "rustix"]),
         no_std: true,
         unsafe_code: Unsafe::Counted,
     },
@@ -112,7 +112,7 @@ pub const CRATES: &[Crate] = &[
         uses: &["lithe", "lithe-wasi", "lithe-spec-tests"],
         outside: None,
         no_std: false,
-        unsafe_code: Unsafe::Forbidden,
+        unsafe_code: Unsafe::Only("precompiled.rs"),
     },
     Crate {
         name: "lithe-benches",

@@ -59,6 +59,8 @@ pub(super) struct Frame<'a> {
     joined: bool,
     /// The context that was known at the entry when the loop began.
     outer_context: Option<Value>,
+    /// How much was known of addresses where it began.
+    pub(super) bounds: usize,
     /// Of a try block.
     pub(super) try_: Option<Try>,
 }
@@ -94,6 +96,7 @@ impl<'a> Translator<'a> {
             height: 0,
             joined: false,
             outer_context: self.entry_context,
+            bounds: self.bounds.mark(),
             try_: None,
         });
     }
@@ -110,6 +113,7 @@ impl<'a> Translator<'a> {
             height,
             joined: false,
             outer_context: self.entry_context,
+            bounds: self.bounds.mark(),
             try_: None,
         });
     }
@@ -190,6 +194,7 @@ impl<'a> Translator<'a> {
         if let Some(otherwise) = frame.otherwise.take() {
             self.stack.truncate(frame.height);
             self.switch_to(otherwise);
+            self.bounds.back_to(frame.bounds);
             self.stack.extend_from_slice(self.b.block_params(otherwise));
         }
         self.entry_context = frame.outer_context;
@@ -206,6 +211,10 @@ impl<'a> Translator<'a> {
         }
         self.entry_context = frame.outer_context;
         let results = frame.sig.results().len();
+        // Fuel is counted by what the module says: clauses are ways out of a block even where nothing throws.
+        let joined = frame.joined
+            || frame.otherwise.is_some()
+            || reachable && matches!(&frame.try_, Some(Try::Table(clauses)) if !clauses.is_empty());
         if frame.try_.is_some() {
             if reachable {
                 let args = self.top(results);
@@ -249,10 +258,13 @@ impl<'a> Translator<'a> {
         }
         self.b.seal_block(frame.next);
         self.switch_to(frame.next);
+        self.bounds.back_to(frame.bounds);
         self.stack.truncate(frame.height);
         self.stack.extend_from_slice(self.b.block_params(frame.next));
         self.dead = 0;
-        self.begin_region(false);
+        if joined || frame.kind == Kind::If {
+            self.begin_region(false);
+        }
     }
 
     fn end_function(&mut self, frame: &Frame<'a>, reachable: bool) {
@@ -271,6 +283,15 @@ impl<'a> Translator<'a> {
     pub(super) fn return_(&mut self) {
         let values = self.pop_many(self.ty.results.len());
         self.b.ins().return_(&values);
+    }
+
+    /// The current block runs once at most.
+    pub(super) fn mark_cold(&mut self) {
+        if let Some(block) = self.b.current_block()
+            && self.b.func.layout.entry_block() != Some(block)
+        {
+            self.b.set_cold_block(block);
+        }
     }
 
     /// The code that follows cannot be reached.

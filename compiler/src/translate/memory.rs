@@ -86,11 +86,14 @@ impl Translator<'_> {
         if self.env.guarded(&ty)
             && let Ok(offset) = i32::try_from(memarg.offset)
         {
+            if ty.is64 {
+                self.check_address(memory, index);
+            }
             let base = self.memory_base(memory);
             let pointer = self.b.ins().iadd(base, wide);
             return Place { pointer, offset, flags };
         }
-        self.check(memory, wide, memarg.offset, bytes);
+        self.check(memory, index, wide, memarg.offset, bytes);
         let base = self.memory_base(memory);
         let mut pointer = self.b.ins().iadd(base, wide);
         let offset = i32::try_from(memarg.offset).unwrap_or_else(|_| {
@@ -100,31 +103,63 @@ impl Translator<'_> {
         Place { pointer, offset, flags }
     }
 
-    /// Traps unless `index + offset + bytes` is within the memory.
-    fn check(&mut self, memory: u32, index: Value, offset: u64, bytes: u32) {
+    /// Traps unless `index` is below the end of what is reserved for a memory with 64-bit addresses.
+    fn check_address(&mut self, memory: u32, index: Value) {
+        if self.bounds.proves(memory, index, 0) {
+            return;
+        }
+        let end = self.word(abi::WIDE_END);
+        let out = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, end);
+        self.trap_if(out, TrapKind::MemoryOutOfBounds);
+        self.bounds.note(memory, index, 0);
+    }
+
+    /// Traps unless `index + offset + bytes` is within the memory; `wide` is `index` with 64 bits.
+    fn check(&mut self, memory: u32, index: Value, wide: Value, offset: u64, bytes: u32) {
         let ty = self.memory_type(memory);
         let Some(reach) = offset.checked_add(u64::from(bytes)) else {
             let always = self.b.ins().iconst(types::I8, 1);
             return self.trap_if(always, TrapKind::MemoryOutOfBounds);
         };
-        let len = match ty.shared {
-            // Another thread may grow it, after which this one may use what is new.
-            true => self.shared_len(memory),
-            false => self.memory_len(memory),
-        };
-        let reach_value = self.b.ins().iconst(types::I64, reach as i64);
-        if ty.is64 {
-            // Where the memory is smaller than the reach, nothing fits; else the difference does not wrap.
-            let small = self.b.ins().icmp(IntCC::UnsignedLessThan, len, reach_value);
-            self.trap_if(small, TrapKind::MemoryOutOfBounds);
-            let last = self.b.ins().isub(len, reach_value);
-            let out = self.b.ins().icmp(IntCC::UnsignedGreaterThan, index, last);
+        if self.bounds.proves(memory, index, reach) {
+            return;
+        }
+        let len = self.memory_len(memory);
+        let out = self.outside(&ty, wide, reach, len);
+        if ty.shared {
+            // Another thread may have grown it since its size was read.
+            let (cold, next) = (self.b.create_block(), self.b.create_block());
+            self.b.set_cold_block(cold);
+            self.b.ins().brif(out, cold, &[], next, &[]);
+            self.continue_in(cold);
+            self.forget_context();
+            let len = self.shared_len(memory);
+            let out = self.outside(&ty, wide, reach, len);
             self.trap_if(out, TrapKind::MemoryOutOfBounds);
+            self.b.ins().jump(next, &[]);
+            self.continue_in(next);
+            self.forget_context();
         } else {
-            let end = self.b.ins().iadd(index, reach_value);
-            let out = self.b.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
             self.trap_if(out, TrapKind::MemoryOutOfBounds);
         }
+        self.bounds.note(memory, index, reach);
+    }
+
+    /// Whether `index + reach` is beyond `len`.
+    fn outside(&mut self, ty: &MemoryType, index: Value, reach: u64, len: Value) -> Value {
+        let reach_value = self.b.ins().iconst(types::I64, reach as i64);
+        if !ty.is64 {
+            let end = self.b.ins().iadd(index, reach_value);
+            return self.b.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
+        }
+        // Where the memory may be smaller than the reach, the difference may wrap.
+        let last = self.b.ins().isub(len, reach_value);
+        let out = self.b.ins().icmp(IntCC::UnsignedGreaterThan, index, last);
+        if reach <= ty.limits.min.checked_shl(u32::from(ty.page_log2)).unwrap_or(0) {
+            return out;
+        }
+        let small = self.b.ins().icmp(IntCC::UnsignedLessThan, len, reach_value);
+        self.b.ins().bor(small, out)
     }
 
     /// The size in bytes of a shared memory as it is now.

@@ -14,6 +14,7 @@
 
 mod arrays;
 mod atomic;
+mod bounds;
 mod calls;
 mod casts;
 mod context;
@@ -47,6 +48,7 @@ use lithe_validator::{Scratch, Sink};
 
 use crate::env::{Convention, Env, Function, Rare};
 
+use bounds::Bounds;
 use context::Region;
 use control::Frame;
 
@@ -121,6 +123,7 @@ pub(crate) struct Translator<'a> {
     loops: usize,
     /// The instruction that holds the charge of the current region, and the charge.
     charge: Option<(ir::Inst, i64)>,
+    bounds: Bounds,
     regions: HashMap<Region, AliasRegion>,
     signatures: HashMap<u32, SigRef>,
     builtins: HashMap<Builtin, SigRef>,
@@ -155,6 +158,7 @@ impl<'a> Translator<'a> {
             block_context: None,
             loops: 0,
             charge: None,
+            bounds: Bounds::default(),
             regions: HashMap::new(),
             signatures: HashMap::new(),
             builtins: HashMap::new(),
@@ -217,6 +221,9 @@ impl<'a> Translator<'a> {
     fn trap(&mut self, kind: TrapKind) {
         if self.env.checks() {
             self.rare(Rare::Trap(kind), &[]);
+        } else {
+            // Of a block that has nothing else, Cranelift makes a trap of the branch, at the branch's place.
+            self.b.ins().nop();
         }
         self.b.ins().trap(TrapCode::unwrap_user(kind as u8));
     }

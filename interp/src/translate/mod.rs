@@ -117,7 +117,8 @@ pub(crate) fn translate(
         map: record.then(Vec::new),
     };
     translator.begin();
-    let result = code.valid().walk(func, &mut scratch, &mut translator);
+    let valid = code.valid().ok_or(TranslateError::Invalid);
+    let result = valid.and_then(|valid| valid.walk(func, &mut scratch, &mut translator));
     let translation = result.and_then(|()| translator.finish());
     let Translator { mut cells, mut values, mut controls, mut locals, mut regions, .. } =
         translator;

@@ -23,7 +23,7 @@ use std::{
 use lithe_types::TrapKind;
 
 use super::{arch::Registers, entry::Entry, text::Text};
-use crate::{LimitError, memory::REACH, parking::INTERRUPT as INTERRUPTED};
+use crate::{LimitError, memory::reach, parking::INTERRUPT as INTERRUPTED};
 
 /// The signal that stops guests. Its default is to be ignored.
 const INTERRUPT: c_int = libc::SIGURG;
@@ -219,11 +219,11 @@ unsafe fn fault(signal: c_int, address: usize, registers: &mut Registers) -> Opt
         };
         // A fault elsewhere than beyond the end of a memory is none that the guest could have wanted.
         if access && kind == TrapKind::MemoryOutOfBounds {
-            let beyond = |start: usize| (start..start + REACH).contains(&address);
             let mut memories = (*state.store).memories.iter();
             memories.find(|memory| {
                 let memory = memory.as_ref();
-                memory.guarded && beyond(memory.base as usize)
+                let start = memory.base as usize;
+                memory.guarded && (start..start + reach(&memory.ty)).contains(&address)
             })?;
         }
         entry.stop.store(kind as u32, Ordering::Relaxed);

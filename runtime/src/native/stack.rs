@@ -22,12 +22,15 @@ pub(super) struct GuestStack {
     low: usize,
     /// Where it counts as used up.
     limit: usize,
+    /// Where the frames begin, a multiple of 16.
     top: usize,
+    /// One past the last byte of the mapping.
+    end: usize,
     traps: Traps,
 }
 
 impl GuestStack {
-    /// A stack of at least so many bytes, for code that notices its end in this way.
+    /// A stack of so many bytes, for code that notices its end in this way.
     pub fn new(bytes: usize, traps: Traps) -> Result<GuestStack, LimitError> {
         let refused = || LimitError::no_memory("the stack of native code", bytes);
         // A function that checks has its frame in place when it does, and calls the runtime.
@@ -35,22 +38,24 @@ impl GuestStack {
             Traps::Checks => FRAME_BYTES as usize + PAGE,
             Traps::Signals => 0,
         };
-        let bytes = bytes.checked_next_multiple_of(PAGE).ok_or_else(refused)?.max(PAGE);
+        let bytes = bytes.checked_next_multiple_of(16).ok_or_else(refused)?;
         let usable = bytes.checked_add(below).ok_or_else(refused)?;
-        let all = usable.checked_add(GUARD).ok_or_else(refused)?;
+        let open = usable.checked_next_multiple_of(PAGE).ok_or_else(refused)?;
+        let all = open.checked_add(GUARD).ok_or_else(refused)?;
         let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
         let access = MprotectFlags::READ.union(MprotectFlags::WRITE);
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing.
         let map = unsafe { mmap_anonymous(ptr::null_mut(), all, ProtFlags::empty(), flags) };
         let map = map.map_err(|_| refused())?.cast::<u8>();
         let low = map as usize + GUARD;
-        let stack = GuestStack { map, low, limit: low + below, top: low + usable, traps };
+        let stack =
+            GuestStack { map, low, limit: low + below, top: low + usable, end: low + open, traps };
         // SAFETY: the range is the upper part of the mapping just made.
-        unsafe { mprotect(map.add(GUARD).cast(), usable, access) }.map_err(|_| refused())?;
+        unsafe { mprotect(map.add(GUARD).cast(), open, access) }.map_err(|_| refused())?;
         Ok(stack)
     }
 
-    /// One past the highest address, a multiple of 64 KiB.
+    /// Where the frames begin, a multiple of 16.
     pub fn top(&self) -> usize {
         self.top
     }
@@ -80,6 +85,6 @@ impl GuestStack {
 impl Drop for GuestStack {
     fn drop(&mut self) {
         // SAFETY: the mapping belongs to this stack, on which nothing runs any more. A failure leaks it.
-        let _ = unsafe { munmap(self.map.cast(), self.top - self.map as usize) };
+        let _ = unsafe { munmap(self.map.cast(), self.end - self.map as usize) };
     }
 }

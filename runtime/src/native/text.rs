@@ -2,15 +2,17 @@
 //! code are looked up. Invariant: a text is in the list for as long as it is mapped, and whoever looks up an address
 //! that runs finds a text that stays until it has returned.
 
-use alloc::{boxed::Box, format, string::String};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::{
     ptr,
     sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence},
 };
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use std::fs::File;
 
-use super::{arch, signals};
+use memmap2::Mmap;
+
+use super::{pages::Pages, signals};
 use crate::{
     abi::{Arch, Traps, cpu},
     artifact::{Artifact, Target},
@@ -23,9 +25,9 @@ pub struct NativeCode(Box<Text>);
 /// A mapped text.
 pub(super) struct Text {
     pub artifact: Artifact,
-    base: *mut u8,
-    len: usize,
+    base: *const u8,
     entry: &'static Slot,
+    _pages: Pages,
 }
 
 // SAFETY: the mapping is written before it is shared, never afterwards.
@@ -39,44 +41,34 @@ impl NativeCode {
     /// # Safety
     /// The artifact was written by the compiler of this version of Lithe. Nothing can be proven of its code.
     pub unsafe fn load(artifact: Artifact) -> Result<NativeCode, String> {
-        let Target { arch, cpu: wanted, traps, .. } = artifact.target();
-        if Arch::HOST != Some(arch) {
-            return Err(match Arch::HOST {
-                Some(host) => format!("its code is for {arch:?}, and this machine is {host:?}"),
-                None => "this version of Lithe runs no native code on this machine".into(),
-            });
-        }
-        let missing = wanted & !cpu::host();
-        if missing != 0 {
-            let known = cpu::names(arch, missing).next().unwrap_or("of a kind it does not know");
-            return Err(format!("its code needs the processor feature {known}"));
-        }
-        if traps == Traps::Signals
-            && let Err(error) = signals::install()
-        {
-            return Err(format!("the machine refused handlers of signals: {error}"));
-        }
-        let refused = || String::from("the machine refused executable memory");
-        let text = artifact.text();
-        let len = text.len().checked_next_multiple_of(crate::artifact::PAGE).ok_or_else(refused)?;
-        let len = len.max(crate::artifact::PAGE);
-        let access = ProtFlags::READ.union(ProtFlags::WRITE);
-        // SAFETY: a new mapping at an address of the kernel's choice touches nothing.
-        let map = unsafe { mmap_anonymous(ptr::null_mut(), len, access, MapFlags::PRIVATE) };
-        let base = map.map_err(|_| refused())?.cast::<u8>();
-        // SAFETY: the text fits the mapping, which nothing else refers to yet.
-        let done = unsafe {
-            ptr::copy_nonoverlapping(text.as_ptr(), base, text.len());
-            arch::publish(base, len);
-            mprotect(base.cast(), len, MprotectFlags::READ.union(MprotectFlags::EXEC))
+        usable(artifact.target())?;
+        let pages = Pages::copy(artifact.text())?;
+        Ok(NativeCode::of(artifact, pages))
+    }
+
+    /// Makes the code of an artifact that [`map`] found in this file executable, or says why this machine does not. The
+    /// file is mapped, so what this costs does not depend on its size.
+    ///
+    /// # Safety
+    /// The artifact was written by the compiler of this version of Lithe, and nobody changes the file while the code
+    /// exists. Nothing can be proven of its code.
+    pub unsafe fn open(artifact: Artifact, file: &File) -> Result<NativeCode, String> {
+        usable(artifact.target())?;
+        // SAFETY: as above.
+        let pages = match unsafe { Pages::map(file, artifact.text_range()) } {
+            Some(pages) => pages,
+            // Where files are not executable, their bytes in memory may be.
+            None => Pages::copy(artifact.text())?,
         };
-        let mut text = Box::new(Text { artifact, base, len, entry: Slot::free() });
-        if done.is_err() {
-            return Err(refused());
-        }
+        Ok(NativeCode::of(artifact, pages))
+    }
+
+    fn of(artifact: Artifact, pages: Pages) -> NativeCode {
+        let (base, len) = (pages.base(), pages.len());
+        let mut text = Box::new(Text { artifact, base, _pages: pages, entry: Slot::free() });
         let pointer = &raw mut *text;
         text.entry.fill(base as usize, base as usize + len, pointer);
-        Ok(NativeCode(text))
+        NativeCode(text)
     }
 
     /// The artifact.
@@ -136,11 +128,48 @@ impl Text {
 
 impl Drop for Text {
     fn drop(&mut self) {
+        // The pages go afterwards. No code of them runs any more: whoever runs it holds the module.
         self.entry.clear();
-        // SAFETY: the mapping belongs to this text, and no code of it runs any more: whoever runs it holds the
-        // module. A failure leaks it.
-        let _ = unsafe { munmap(self.base.cast(), self.len) };
     }
+}
+
+/// The artifact in a file, which is mapped.
+///
+/// # Safety
+/// Nobody changes the file while the artifact exists.
+pub unsafe fn map(file: &File) -> Result<Artifact, String> {
+    // SAFETY: as the caller promises.
+    let all = unsafe { Mmap::map(file) };
+    Artifact::new(Box::new(all.map_err(|error| format!("it cannot be mapped: {error}"))?))
+}
+
+/// Says why code for this target does not run here, and makes ready what it needs.
+fn usable(target: Target) -> Result<(), String> {
+    let Target { arch, cpu: wanted, traps, .. } = target;
+    if Arch::HOST != Some(arch) {
+        return Err(match Arch::HOST {
+            Some(host) => {
+                format!("its code is for {}, and this machine is {}", arch.name(), host.name())
+            }
+            None => "this version of Lithe runs no native code on this machine".into(),
+        });
+    }
+    let missing = wanted & !cpu::host();
+    if missing != 0 {
+        let known: Vec<&str> = cpu::names(arch, missing).collect();
+        return Err(match known.is_empty() {
+            true => "its code needs processor features that this version does not know".into(),
+            false => {
+                let known = known.join(", ");
+                format!("its code needs processor features that are missing here: {known}")
+            }
+        });
+    }
+    if traps == Traps::Signals {
+        let installed = signals::install();
+        installed.map_err(|error| format!("the machine refused handlers of signals: {error}"))?;
+    }
+    Ok(())
 }
 
 /// An entry of the list. Readers that see its version change take it for empty, which a text that runs is not.

@@ -3,16 +3,13 @@
 //! missing in the folder is a failure, and so is one whose code does not come from its bytes.
 
 use std::ffi::OsString;
-use std::fs;
-#[cfg(feature = "native")]
+use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
-#[cfg(feature = "native")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-#[cfg(feature = "native")]
-use lithe::{Config, ErrorKind, Strategy};
-use lithe::{Engine, Module, Traps};
+use lithe::{Artifact, Compilation, Config, Engine, ErrorKind, Module};
 use lithe_spec_tests::Loader;
 
 /// Names the folder.
@@ -52,60 +49,46 @@ impl Artifacts {
         self.machine.is_some()
     }
 
-    /// Loads the modules of the mode with this name.
-    pub fn loader(&self, mode: &'static str, traps: Traps) -> Loader {
+    /// Loads the modules of engines with this configuration.
+    pub fn loader(&self, config: Config) -> Loader {
         let Artifacts { folder, machine } = self.clone();
         match machine {
-            None => Loader::new(move |engine, bytes| load(&folder, mode, engine, bytes)),
+            None => Loader::new(move |engine, bytes| load(&folder, engine, bytes)),
             Some(machine) => Loader::new(move |engine, bytes| {
                 let module = Module::new(engine, &bytes[..]).map_err(|error| error.to_string())?;
-                compile(&folder, mode, traps, engine, &bytes, &machine)?;
+                compile(&folder, &config, &machine, bytes)?;
                 Ok(module)
             }),
         }
     }
 }
 
-/// The file of a module.
-fn path(folder: &Path, mode: &str, bytes: &[u8]) -> PathBuf {
-    // FNV-1a: the same on every machine.
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    folder.join(format!("{mode}-{hash:016x}-{}", bytes.len()))
+/// The file of a module for an engine.
+fn path(folder: &Path, engine: &Engine, bytes: &[u8]) -> PathBuf {
+    let hash: String = Artifact::hash(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    folder.join(format!("{:?}-{hash}", engine.traps()).to_lowercase())
 }
 
-fn load(folder: &Path, mode: &str, engine: &Engine, bytes: Vec<u8>) -> Result<Module, String> {
-    let path = path(folder, mode, &bytes);
+fn load(folder: &Path, engine: &Engine, bytes: Vec<u8>) -> Result<Module, String> {
+    let path = path(folder, engine, &bytes);
     let artifact =
         fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     if artifact == INTERPRETED {
-        return Module::interpreted(engine, bytes).map_err(|error| error.to_string());
+        return Module::new(engine, bytes).map_err(|error| error.to_string());
     }
     // SAFETY: the folder belongs to whoever runs the suite, who filled it with artifacts of this version.
-    let module = unsafe { Module::from_artifact(engine, artifact) };
+    let module = unsafe { Module::from_artifact(engine, artifact, "") };
     module.map_err(|error| error.to_string())
 }
 
-#[cfg(feature = "native")]
-fn compile(
-    folder: &Path,
-    mode: &str,
-    traps: Traps,
-    engine: &Engine,
-    bytes: &[u8],
-    machine: &str,
-) -> Result<(), String> {
-    let path = path(folder, mode, bytes);
+fn compile(folder: &Path, config: &Config, machine: &str, bytes: Vec<u8>) -> Result<(), String> {
+    let engine = Engine::new(config);
+    let path = path(folder, &engine, &bytes);
     if path.exists() {
         return Ok(());
     }
-    let config = Config::new()
-        .features(engine.features())
-        .deterministic(engine.is_deterministic())
-        .strategy(Strategy::Native)
-        .traps(traps);
-    let artifact = match Module::compile(&Engine::new(&config), bytes, machine) {
+    let how = Compilation::new().machine(machine).threads(NonZero::<usize>::MIN);
+    let artifact = match Module::new(&engine, bytes).and_then(|module| module.compile(&how)) {
         Err(error) if error.kind() == ErrorKind::Machine => INTERPRETED.to_vec(),
         other => other.map_err(|error| format!("it cannot be compiled for {machine}: {error}"))?,
     };
@@ -113,19 +96,13 @@ fn compile(
         .map_err(|error| format!("{} cannot be written: {error}", path.display()))
 }
 
-#[cfg(not(feature = "native"))]
-fn compile(_: &Path, _: &str, _: Traps, _: &Engine, _: &[u8], machine: &str) -> Result<(), String> {
-    Err(format!("this build cannot compile for {machine}: it lacks the feature `native`"))
-}
-
 /// Writes a file that is complete when it has its name. Zeros, of which artifacts have many, take no room on the disk.
-#[cfg(feature = "native")]
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     const BLOCK: usize = 4096;
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let unfinished = path.with_extension(format!("{}-{number}", std::process::id()));
-    let mut file = fs::File::create(&unfinished)?;
+    let mut file = File::create(&unfinished)?;
     file.set_len(bytes.len() as u64)?;
     for (i, block) in bytes.chunks(BLOCK).enumerate() {
         if block.iter().any(|byte| *byte != 0) {

@@ -1,6 +1,6 @@
 //! `path_open`.
 //!
-//! Invariant: a descriptor opened beneath a read-only grant is open for reading on the host too,
+//! Invariant: nothing is changed before it is known that it may be; a descriptor opened beneath a read-only grant is open for reading on the host too,
 //! opening never waits, and no descriptor number is missing when the host has already acted.
 
 use std::os::fd::AsFd;
@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Mode, OFlags, PROC_SUPER_MAGIC};
 use super::path::guest_path;
 use super::{Failure, take};
 use crate::descriptor::{Class, Descriptor, Dir, Host, Object, State, fdflags};
-use crate::path::{GuestPath, Resolver};
+use crate::path::GuestPath;
 use crate::rights::Rights;
 use crate::{Access, Ctx, Errno, GuestMemory};
 
@@ -42,7 +42,7 @@ pub(super) fn path_open(
     let path = guest_path(memory, path, len)?;
     let path = GuestPath::new(&path)?;
     request.check(&path, state, dir.grant.access)?;
-    let opened = request.open(ctx.resolver, dir, &path, state.inheriting)?;
+    let opened = request.open(ctx, dir, &path, state.inheriting)?;
     let number = number.insert(opened)?;
     Ok(memory.write_u32(opened_fd.u32(), number)?)
 }
@@ -100,13 +100,14 @@ impl Request {
         flags |= match (self.reads(), self.writes()) {
             (true, true) => OFlags::RDWR,
             (false, true) => OFlags::WRONLY,
+            // The host can truncate only what it could write, though the guest cannot.
+            (_, false) if self.has(TRUNC) => OFlags::RDWR,
             (_, false) => OFlags::RDONLY,
         };
         flags.set(OFlags::NOFOLLOW, !self.follow);
         flags.set(OFlags::CREATE, self.has(CREAT));
         flags.set(OFlags::EXCL, self.has(CREAT) && self.has(EXCL));
         flags.set(OFlags::DIRECTORY, self.has(DIRECTORY));
-        flags.set(OFlags::TRUNC, self.has(TRUNC));
         flags.set(OFlags::APPEND, self.fdflags & fdflags::APPEND != 0);
         flags.set(OFlags::DSYNC, self.fdflags & fdflags::DSYNC != 0);
         flags.set(OFlags::RSYNC, self.fdflags & fdflags::RSYNC != 0);
@@ -116,7 +117,7 @@ impl Request {
 
     fn open(
         &self,
-        resolver: Resolver,
+        ctx: &Ctx,
         dir: &Dir,
         path: &GuestPath<'_>,
         inheriting: Rights,
@@ -127,7 +128,7 @@ impl Request {
         if creates_nothing {
             flags.remove(OFlags::CREATE | OFlags::EXCL);
         }
-        let fd = match resolver.open(dir.as_fd(), path.bytes, flags, mode) {
+        let fd = match ctx.resolver.open(dir.as_fd(), path.bytes, flags, mode) {
             Ok(_) if creates_nothing && self.has(EXCL) => return Err(Errno::Exist),
             Err(Errno::Noent) if creates_nothing => return Err(Errno::Rofs),
             result => result?,
@@ -144,6 +145,12 @@ impl Request {
                     return Err(Errno::Perm);
                 }
                 let class = Class::of(&stat);
+                if self.writes() || self.has(TRUNC) {
+                    ctx.sealed.permits(&stat)?;
+                }
+                if self.has(TRUNC) && class == Class::File {
+                    rustix::fs::ftruncate(&fd, 0)?;
+                }
                 let host = Host::new(fd, class, dir.grant.access);
                 (Object::Host(host), self.file_rights(class))
             }

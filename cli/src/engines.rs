@@ -1,0 +1,355 @@
+//! Which engine runs a module: native code from an artifact, from the cache or compiled now, or the interpreter. Called
+//! by `run` for every module that it loads. Invariant: an artifact that nobody vouches for is refused before anything of
+//! it is mapped; and whatever is mapped is told to WASI, so that no guest can write it.
+//!
+//! `--engine auto` runs what is in the cache natively. Other modules are compiled at once, into the cache, when they are
+//! so small that this takes a moment; larger ones run in the interpreter.
+
+use std::fmt;
+use std::num::NonZero;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lithe::{Artifact, Compilation, Config, Engine, Error, ErrorKind, Module, Strategy, Traps};
+use rustix::fs::Stat;
+use rustix::process::{Resource, getrlimit};
+
+use crate::cache::{self, Cache};
+use crate::load::{self, Input, MAX_MODULE_BYTES};
+use crate::options::Options;
+use crate::precompiled::{self, Compiled};
+use crate::progress::Progress;
+use crate::report::{self, FAILED, Report};
+
+/// Bytes of function bodies that are compiled in about 50 ms.
+const AT_ONCE: usize = 64 << 10;
+
+/// The address space that guards and reservations of a few memories need.
+const ADDRESS_SPACE: u64 = 64 << 30;
+
+/// How a module runs.
+#[derive(Clone, Debug)]
+pub enum How {
+    /// An artifact that the user named.
+    Precompiled,
+    /// From the cache.
+    Cached,
+    /// Compiled in so long.
+    Compiled(Duration),
+    /// In the interpreter, for this reason.
+    Interpreted(String),
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            How::Precompiled => f.write_str("native, from an artifact"),
+            How::Cached => f.write_str("native, from the cache"),
+            How::Compiled(time) => {
+                write!(f, "native, compiled in {:.3} ms", time.as_secs_f64() * 1e3)
+            }
+            How::Interpreted(reason) => write!(f, "interpreted: {reason}"),
+        }
+    }
+}
+
+/// Loads the modules of a run, all for one engine.
+pub struct Engines<'o> {
+    options: &'o Options,
+    engine: Engine,
+    /// Whether the engine may still become another one.
+    open: bool,
+    cache: Option<Cache>,
+    /// Why there is no cache.
+    pub complaint: Option<String>,
+    /// The files that are mapped, by device and number.
+    pub mapped: Vec<(u64, u64)>,
+    /// How each module runs.
+    pub how: Vec<How>,
+}
+
+impl<'o> Engines<'o> {
+    /// For a run with these options.
+    pub fn new(options: &'o Options) -> Engines<'o> {
+        let traps = options.traps.unwrap_or_else(|| match options.strategy {
+            Strategy::Interpreter => Traps::Checks,
+            _ => traps(),
+        });
+        Engines {
+            options,
+            engine: engine(options, traps),
+            open: options.traps.is_none() && options.strategy != Strategy::Interpreter,
+            cache: None,
+            complaint: None,
+            mapped: Vec::new(),
+            how: Vec::new(),
+        }
+    }
+
+    /// The engine of all modules that were loaded.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The module in a file. It is called by the file's stem where it has no name of its own.
+    pub fn module(&mut self, path: &Path) -> Result<Module, Report> {
+        let input = Input::open(path).map_err(|error| load::unread(path, &error))?;
+        let (module, how) = match input.begins_with(Artifact::is) {
+            true => (self.artifact(path, &input)?, How::Precompiled),
+            false => self.load(path, &input)?,
+        };
+        self.open = false;
+        self.how.push(how);
+        Ok(module)
+    }
+
+    fn load(&mut self, path: &Path, input: &Input<'_>) -> Result<(Module, How), Report> {
+        let read = || input.read(MAX_MODULE_BYTES).map_err(|error| load::unread(path, &error));
+        let name = load::name(path);
+        let fresh = |engine: &Engine, bytes| {
+            Module::named(engine, bytes, &name).map_err(|error| report::load(path, &error))
+        };
+        if self.options.strategy == Strategy::Interpreter {
+            let module = fresh(&self.engine, self.bytes(path, read()?)?)?;
+            return Ok((module, How::Interpreted("as --engine asks".into())));
+        }
+        self.open_cache();
+        let stat = input.regular().map(|(_, stat)| stat);
+        let question = self.question(stat.map(cache::identity).as_ref().map(|id| &id[..]));
+        if let Some(module) = self.answered(question.as_ref(), &name) {
+            return Ok((module, How::Cached));
+        }
+        let bytes = read()?;
+        if Artifact::is(&bytes) {
+            return Ok((self.artifact_bytes(path, &bytes)?, How::Precompiled));
+        }
+        // A file may change between two looks at it, and for a while without its times telling.
+        let settled = stat.is_some_and(cache::is_settled) && input.is_unchanged();
+        let question = question.filter(|_| settled);
+        let found = match bytes.starts_with(b"\0asm") {
+            true => self.cache.is_some().then(|| Artifact::hash(&bytes)),
+            false => None,
+        };
+        if let Some(module) = found.and_then(|hash| self.cached(&hash, &name)) {
+            self.note(question, &module);
+            return Ok((module, How::Cached));
+        }
+        let text = match found {
+            None => self.question(Some(&bytes)),
+            Some(_) => None,
+        };
+        if let Some(module) = self.answered(text.as_ref(), &name) {
+            self.note(question, &module);
+            return Ok((module, How::Cached));
+        }
+        let module = fresh(&self.engine, bytes)?;
+        let (module, how) = self.compile(path, module)?;
+        if matches!(how, How::Compiled(_)) {
+            self.note(question, &module);
+            self.note(text, &module);
+        }
+        Ok((module, how))
+    }
+
+    /// Compiles a module, when it is to be.
+    fn compile(&mut self, path: &Path, module: Module) -> Result<(Module, How), Report> {
+        let auto = self.options.strategy == Strategy::Auto;
+        if auto && module.body_bytes() > AT_ONCE {
+            let reason = format!("the code is larger than {AT_ONCE} bytes and not in the cache");
+            return Ok((module, How::Interpreted(reason)));
+        }
+        let clock = Instant::now();
+        let hash = self.cache.is_some().then(|| module.hash());
+        let compiled = compiled(&module, self.options, path).and_then(|compiled| {
+            let stored = self.cache.as_mut().zip(hash);
+            let entry = stored.and_then(|(cache, hash)| cache.store(&hash, compiled.bytes()));
+            let name = load::name(path);
+            match entry.and_then(|entry| self.from_entry(&entry, hash.as_ref(), &name)) {
+                Some(module) => Ok(module),
+                None => compiled.load(&self.engine, &name),
+            }
+        });
+        match compiled {
+            Ok(native) => Ok((native, How::Compiled(clock.elapsed()))),
+            Err(error) if auto => Ok((module, How::Interpreted(error.to_string()))),
+            Err(error) => Err(report::load(path, &error)),
+        }
+    }
+
+    fn open_cache(&mut self) {
+        if self.cache.is_some() || self.complaint.is_some() || !self.options.cache {
+            return;
+        }
+        match Cache::open(self.options.max_cache) {
+            Ok(cache) => self.cache = Some(cache.of(&self.engine)),
+            Err(complaint) => self.complaint = Some(complaint),
+        }
+    }
+
+    fn question(&self, what: Option<&[u8]>) -> Option<[u8; 32]> {
+        Some(self.cache.as_ref()?.question(what?))
+    }
+
+    /// The module that a question stands for, when its code is in the cache.
+    fn answered(&mut self, question: Option<&[u8; 32]>, name: &str) -> Option<Module> {
+        let hash = self.cache.as_ref()?.answer(question?)?;
+        self.cached(&hash, name)
+    }
+
+    /// The module with this hash, when its code is in the cache.
+    fn cached(&mut self, hash: &[u8; 32], name: &str) -> Option<Module> {
+        let entry = self.cache.as_ref()?.find(hash)?;
+        self.from_entry(&entry, Some(hash), name)
+    }
+
+    fn from_entry(
+        &mut self,
+        entry: &cache::Entry,
+        hash: Option<&[u8; 32]>,
+        name: &str,
+    ) -> Option<Module> {
+        let module = precompiled::from_cache(&self.engine, entry, name).ok()?;
+        (Some(&module.hash()) == hash).then_some(())?;
+        self.mapped.push(entry.id());
+        Some(module)
+    }
+
+    fn note(&mut self, question: Option<[u8; 32]>, module: &Module) {
+        if let (Some(cache), Some(question)) = (&mut self.cache, question) {
+            cache.note(&question, &module.hash());
+        }
+    }
+
+    /// The module of an artifact in a file, which somebody has to vouch for.
+    fn artifact(&mut self, path: &Path, input: &Input<'_>) -> Result<Module, Report> {
+        let Some((file, stat)) = input.regular() else { return Err(refused(path)) };
+        let options = self.options;
+        self.vouched(path, |engine| precompiled::from_user(engine, file, options))
+            .inspect(|_| self.mapped.push(id(stat)))
+    }
+
+    fn artifact_bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<Module, Report> {
+        let options = self.options;
+        self.vouched(path, |engine| precompiled::from_user_bytes(engine, bytes, options))
+    }
+
+    /// Bytes that are not an artifact.
+    fn bytes(&self, path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Report> {
+        match Artifact::is(&bytes) {
+            true => Err(interpreted(path)),
+            false => Ok(bytes),
+        }
+    }
+
+    /// Loads an artifact. Where nobody asked for a way to trap, the artifact's is taken.
+    fn vouched(
+        &mut self,
+        path: &Path,
+        from: impl Fn(&Engine) -> Option<lithe::Result<Module>>,
+    ) -> Result<Module, Report> {
+        if self.options.strategy == Strategy::Interpreter {
+            return Err(interpreted(path));
+        }
+        let error = match from(&self.engine) {
+            None => return Err(refused(path)),
+            Some(Ok(module)) => return Ok(module),
+            Some(Err(error)) => error,
+        };
+        let other = match self.engine.traps() {
+            Traps::Signals => Traps::Checks,
+            Traps::Checks => Traps::Signals,
+        };
+        if self.open && error.kind() == ErrorKind::Artifact {
+            let engine = engine(self.options, other);
+            if let Some(Ok(module)) = from(&engine) {
+                self.engine = engine;
+                return Ok(module);
+            }
+        }
+        Err(report::load(path, &error))
+    }
+}
+
+/// Compiles a module for this machine, and shows how far it is when that takes long.
+pub fn compiled(module: &Module, options: &Options, path: &Path) -> Result<Compiled, Error> {
+    let progress = Progress::new(path);
+    let heard = |done, all| progress.hear(done, all);
+    let mut how = Compilation::new().progress(&heard);
+    if !options.parallel {
+        how = how.threads(NonZero::<usize>::MIN);
+    }
+    if let Some(machine) = &options.target {
+        how = how.machine(machine);
+    }
+    Compiled::new(module, &how)
+}
+
+/// Puts the code of a module into the cache, or says why that did not work.
+pub fn keep(
+    cache: Cache,
+    engine: &Engine,
+    input: &Input<'_>,
+    module: &Module,
+    compiled: &Compiled,
+) -> Result<(), String> {
+    let mut cache = cache.of(engine);
+    let hash = module.hash();
+    let stored = cache.store(&hash, compiled.bytes());
+    stored.ok_or("its folder cannot be written, or it would be too large")?;
+    if let Some((_, stat)) = input.regular()
+        && cache::is_settled(stat)
+        && input.is_unchanged()
+    {
+        let question = cache.question(&cache::identity(stat));
+        cache.note(&question, &hash);
+    }
+    Ok(())
+}
+
+/// The engine of a run.
+fn engine(options: &Options, traps: Traps) -> Engine {
+    let config = Config::new().features(options.features).dispatch(options.dispatch);
+    let config = config.strategy(match options.strategy {
+        Strategy::Interpreter => Strategy::Interpreter,
+        // What is compiled is decided here, for each module.
+        _ => Strategy::Auto,
+    });
+    let deterministic = options.nan_canonicalization || options.seed.is_some();
+    let fuel = options.fuel.is_some() || options.count_fuel;
+    Engine::new(&config.traps(traps).fuel(fuel).deterministic(deterministic))
+}
+
+/// How native code traps unless told otherwise: by signals, where there is room for the guards of memories.
+pub fn traps() -> Traps {
+    match getrlimit(Resource::As).current {
+        Some(limit) if limit < ADDRESS_SPACE => Traps::Checks,
+        _ => Traps::Signals,
+    }
+}
+
+/// What tells a file apart from all others.
+fn id(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
+}
+
+/// The report of an artifact that nobody vouches for.
+fn refused(path: &Path) -> Report {
+    let headline = format!(
+        "`{}` is an artifact of `lithe compile`; its native code cannot be verified, so it is not run",
+        path.display()
+    );
+    Report::new(FAILED, "precompiled", headline)
+        .hint("--allow-precompiled runs it; say so only if you trust whoever made it")
+        .field("file", path.display().to_string())
+}
+
+/// The report of an artifact that the interpreter is to run.
+fn interpreted(path: &Path) -> Report {
+    let headline = format!(
+        "`{}` is an artifact of `lithe compile`, which --engine interp does not run",
+        path.display()
+    );
+    Report::new(FAILED, "precompiled", headline)
+        .hint("run the module that it was compiled from")
+        .field("file", path.display().to_string())
+}

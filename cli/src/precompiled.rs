@@ -1,0 +1,55 @@
+//! Native code that is about to be run without anybody having proven it: from the cache, from an artifact that the user
+//! vouches for, or from the compiler. Called by `load` and `compile`. The one file of the command with unsafe code.
+//! Invariant: code comes only from these three places.
+
+use std::fs::File;
+
+use lithe::{Compilation, Engine, Module, Result};
+
+use crate::cache::Entry;
+use crate::options::Options;
+
+/// An artifact that was made just now.
+pub struct Compiled(Vec<u8>);
+
+impl Compiled {
+    /// Compiles a module.
+    pub fn new(module: &Module, how: &Compilation<'_>) -> Result<Compiled> {
+        module.compile(how).map(Compiled)
+    }
+
+    /// The artifact.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The module with its native code.
+    pub fn load(self, engine: &Engine, name: &str) -> Result<Module> {
+        // SAFETY: the compiler made these bytes, and nobody could change them since.
+        unsafe { Module::from_artifact(engine, self.0, name) }
+    }
+}
+
+/// A module from the cache.
+pub fn from_cache(engine: &Engine, entry: &Entry, name: &str) -> Result<Module> {
+    // SAFETY: entries are files that this user's Lithe made, as their owner and mode tell: guests can neither make such
+    // files nor change them. Lithe itself never changes one.
+    unsafe { Module::from_artifact_file(engine, entry.file(), name) }
+}
+
+/// An artifact that the user named; `None` when nobody vouches for it.
+pub fn from_user(engine: &Engine, file: &File, options: &Options) -> Option<Result<Module>> {
+    options.allow_precompiled.then(|| {
+        // SAFETY: the user vouches for the artifact with a flag that is there for this. Guests of this run cannot
+        // change it: WASI refuses to open it for writing.
+        unsafe { Module::from_artifact_file(engine, file, "") }
+    })
+}
+
+/// An artifact that the user gave as bytes; `None` when nobody vouches for it.
+pub fn from_user_bytes(engine: &Engine, bytes: &[u8], options: &Options) -> Option<Result<Module>> {
+    options.allow_precompiled.then(|| {
+        // SAFETY: the user vouches for the artifact with a flag that is there for this.
+        unsafe { Module::from_artifact(engine, bytes, "") }
+    })
+}
