@@ -189,6 +189,12 @@ impl Functions for Env<'_> {
                 format!("the native compiler does not know the operator at offset {offset:#x}"),
             ),
             TranslateError::Invalid => Error::new(ErrorKind::Internal, "the body is invalid"),
-        })
+        })?;
+        let is_vector = |value| out.dfg.value_type(value).is_vector();
+        if !self.has_vectors() && out.dfg.values().any(is_vector) {
+            let message = "it has vectors, and the machine has no vector instructions";
+            return Err(Error::new(ErrorKind::NoVectors, message));
+        }
+        Ok(())
     }
 }
