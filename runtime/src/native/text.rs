@@ -27,7 +27,7 @@ pub(super) struct Text {
     pub artifact: Artifact,
     base: *const u8,
     entry: &'static Slot,
-    _pages: Pages,
+    pages: Pages,
 }
 
 // SAFETY: the mapping is written before it is shared, never afterwards.
@@ -76,7 +76,7 @@ impl NativeCode {
 
     fn of(artifact: Artifact, pages: Pages) -> NativeCode {
         let (base, len) = (pages.base(), pages.len());
-        let mut text = Box::new(Text { artifact, base, _pages: pages, entry: Slot::free() });
+        let mut text = Box::new(Text { artifact, base, pages, entry: Slot::free() });
         let pointer = &raw mut *text;
         text.entry.fill(base as usize, base as usize + len, pointer);
         NativeCode(text)
@@ -119,6 +119,11 @@ impl Text {
     /// The address of an offset that the artifact holds.
     pub fn address(&self, offset: u32) -> *const u8 {
         self.base.wrapping_add(offset as usize)
+    }
+
+    /// Whether an address lies in this text.
+    pub fn has(&self, address: usize) -> bool {
+        address.wrapping_sub(self.base as usize) < self.pages.len()
     }
 
     /// The text that an address lies in. Takes no lock and allocates nothing, so a signal handler may call it.
