@@ -48,7 +48,7 @@ impl fmt::Display for How {
             How::Compiled(time) => {
                 write!(f, "native, compiled in {:.3} ms", time.as_secs_f64() * 1e3)
             }
-            How::Interpreted(reason) => write!(f, "interpreted: {reason}"),
+            How::Interpreted(reason) => write!(f, "interpreted, {reason}"),
         }
     }
 }
@@ -153,14 +153,18 @@ impl<'o> Engines<'o> {
     fn compile(&mut self, path: &Path, module: Module) -> Result<(Module, How), Report> {
         let auto = self.options.strategy == Strategy::Auto;
         if auto && module.body_bytes() > AT_ONCE {
-            let reason = format!("the code is larger than {AT_ONCE} bytes and not in the cache");
+            let reason =
+                format!("since its {} bytes of code are not in the cache", module.body_bytes());
             return Ok((module, How::Interpreted(reason)));
         }
         let clock = Instant::now();
         let compiled = with_progress(self.options, path, |how| self.compiled(&module, how, path));
         match compiled {
             Ok(native) => Ok((native, How::Compiled(clock.elapsed()))),
-            Err(error) if auto => Ok((module, How::Interpreted(error.to_string()))),
+            Err(error) if auto => {
+                let reason = format!("since it cannot be compiled: {error}");
+                Ok((module, How::Interpreted(reason)))
+            }
             Err(error) => Err(report::load(path, &error)),
         }
     }

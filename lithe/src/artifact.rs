@@ -238,23 +238,23 @@ impl Engine {
         }
         let config = self.code_config();
         let refuse = |sentence: &str| Err(unusable(sentence.into()));
-        match (target.traps, self.traps()) {
-            (Traps::Checks, Traps::Signals) => {
-                return refuse("it traps by checks, and the engine by signals");
-            }
-            (Traps::Signals, Traps::Checks) => {
-                return refuse("it traps by signals, and the engine by checks");
-            }
-            _ => {}
-        }
         match (target.fuel, config.fuel) {
             (true, false) => return refuse("it counts fuel, and the engine does not"),
             (false, true) => return refuse("it does not count fuel, and the engine does"),
             _ => {}
         }
         match (target.deterministic, config.deterministic) {
-            (true, false) => refuse("it is deterministic, and the engine is not"),
-            (false, true) => refuse("it is not deterministic, and the engine is"),
+            (true, false) => return refuse("it is deterministic, and the engine is not"),
+            (false, true) => return refuse("it is not deterministic, and the engine is"),
+            _ => {}
+        }
+        match (target.traps, self.traps()) {
+            (Traps::Checks, Traps::Signals) => {
+                refuse("it traps by checks, and the engine by signals")
+            }
+            (Traps::Signals, Traps::Checks) => {
+                refuse("it traps by signals, and the engine by checks")
+            }
             _ => Ok(()),
         }
     }
