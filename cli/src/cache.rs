@@ -69,6 +69,32 @@ impl Entry {
     }
 }
 
+/// A file that is being written, under another name than it will have: so it is there completely or not at all.
+struct Draft<'f> {
+    folder: &'f OwnedFd,
+    /// Empty when the file has its name.
+    name: String,
+    file: File,
+}
+
+impl Draft<'_> {
+    fn publish(mut self, name: &str) -> bool {
+        let done = rustix::fs::renameat(self.folder, &self.name, self.folder, name).is_ok();
+        if done {
+            self.name.clear();
+        }
+        done
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.name.is_empty() {
+            let _ = rustix::fs::unlinkat(self.folder, &self.name, AtFlags::empty());
+        }
+    }
+}
+
 /// What there is in the cache.
 pub struct Contents {
     pub path: PathBuf,
@@ -153,7 +179,11 @@ impl Cache {
     /// Notes the hash of a module for a question.
     pub fn note(&mut self, question: &[u8; 32], module: &[u8; 32]) {
         let note = [&MAGIC[..], question, module].concat();
-        self.write(&name(question, NOTE), &note, false);
+        if let Some(mut draft) = self.prepare().draft()
+            && draft.file.write_all(&note).is_ok()
+        {
+            draft.publish(&name(question, NOTE));
+        }
     }
 
     /// The artifact of the module with this hash. Whoever loads it compares the hash in it.
@@ -166,15 +196,21 @@ impl Cache {
         Some(entry)
     }
 
-    /// Stores the artifact of the module with this hash.
-    pub fn store(&mut self, module: &[u8; 32], artifact: &[u8]) -> Option<Entry> {
-        if artifact.len() as u64 > self.max {
-            return None;
-        }
+    /// Stores the artifact of the module with this hash, which `make` writes. `None` when the cache cannot take it.
+    pub fn store(
+        &mut self,
+        module: &[u8; 32],
+        make: impl FnOnce(&mut File) -> lithe::Result<()>,
+    ) -> lithe::Result<Option<Entry>> {
         let name = name(&self.question(module), ARTIFACT);
-        self.write(&name, artifact, true).then_some(())?;
-        self.shrink();
-        self.sealed(&name)
+        let cache = self.prepare();
+        let Some(mut draft) = cache.draft() else { return Ok(None) };
+        make(&mut draft.file)?;
+        let fits = draft.file.metadata().is_ok_and(|metadata| metadata.len() <= cache.max);
+        // After a crash, a file of zeros would be mapped as code.
+        let stored = fits && draft.file.sync_data().is_ok() && draft.publish(&name);
+        cache.shrink();
+        Ok(stored.then(|| cache.sealed(&name)).flatten())
     }
 
     /// A complete file of the cache.
@@ -188,32 +224,25 @@ impl Cache {
         ours.then(|| Entry { file: file.into(), id: (stat.st_dev, stat.st_ino), used: used(&stat) })
     }
 
-    /// Writes a file under another name and renames it, so that it is there completely or not at all. Native code is on
-    /// the disk before it has its name: after a crash, a file of zeros would have the same header.
-    fn write(&mut self, name: &str, bytes: &[u8], sync: bool) -> bool {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
+    /// Makes the folder where there is none.
+    fn prepare(&mut self) -> &Cache {
         if self.folder.is_none() {
             self.folder = create(&self.path);
         }
-        let Some(folder) = &self.folder else { return false };
+        self
+    }
+
+    /// A new file; `None` when there cannot be one.
+    fn draft(&self) -> Option<Draft<'_>> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let folder = self.folder.as_ref()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let draft = format!(".{}-{number}{UNFINISHED}", std::process::id());
+        let name = format!(".{}-{number}{UNFINISHED}", std::process::id());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let written = || -> std::io::Result<()> {
-            // From the start, so that no guest opens it for writing meanwhile.
-            let mode = Mode::from_raw_mode(SEALED);
-            let mut file = File::from(rustix::fs::openat(folder, &draft, flags, mode)?);
-            file.write_all(bytes)?;
-            if sync {
-                file.sync_data()?;
-            }
-            Ok(rustix::fs::renameat(folder, &draft, folder, name)?)
-        };
-        let written = written().is_ok();
-        if !written {
-            let _ = rustix::fs::unlinkat(folder, &draft, AtFlags::empty());
-        }
-        written
+        // From the start, so that no guest opens it for writing meanwhile.
+        let mode = Mode::from_raw_mode(SEALED);
+        let file = rustix::fs::openat(folder, &name, flags, mode).ok()?;
+        Some(Draft { folder, name, file: file.into() })
     }
 
     /// Everything in the folder that the cache made.

@@ -7,15 +7,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use lithe::{Artifact, Config, Engine, Module, Strategy};
-use rustix::fs::{FileType, Mode, OFlags};
+use lithe::{Artifact, Compilation, Config, Engine, Error, Module, Strategy};
+use rustix::fs::FileType;
 
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
+use crate::engines::{self, with_progress};
 use crate::load::{self, Input, MAX_MODULE_BYTES};
 use crate::options::{Emit, Format, Options};
 use crate::output::{Stdout, complain};
 use crate::report::{self, FAILED, Report, USAGE};
-use crate::{engines, stats};
+use crate::stats;
 
 /// Compiles the module; gives the exit status.
 pub fn compile(options: &Options) -> Result<i32, Report> {
@@ -35,29 +36,17 @@ pub fn compile(options: &Options) -> Result<i32, Report> {
     let module = Module::named(&engine, bytes, &load::name(file));
     let module = module.map_err(|error| report::load(file, &error))?;
     let loaded = clock.elapsed();
-    let compiled = engines::compiled(&module, options, file);
-    let compiled = compiled.map_err(|error| report::load(file, &error))?;
-    let taken = clock.elapsed().saturating_sub(loaded);
-    let bytes = compiled.bytes();
-    match &target {
-        Target::Cache(..) => {}
-        Target::Stdout => Stdout.write_all(bytes).map_err(|error| unwritten("-", &error))?,
-        Target::File(out) => {
-            write(out, bytes).map_err(|error| unwritten(&out.display().to_string(), &error))?;
-        }
-    }
-    if let Target::Cache(cache) = target {
-        engines::keep(cache, &engine, &input, &module, &compiled).map_err(|why| {
-            Report::new(FAILED, "cache", format!("the code is not in the cache: {why}"))
-        })?;
-    }
+    let size = with_progress(options, file, |how| match target {
+        Target::Cache(cache) => Job { file, module: &module, how }.cache(cache.of(&engine), &input),
+        Target::Stdout => Job { file, module: &module, how }.stdout(),
+        Target::File(out) => Job { file, module: &module, how }.file(&out),
+    })?;
     if options.stats {
         let figures = stats::Compiled {
             load: loaded,
-            compile: taken,
+            compile: clock.elapsed().saturating_sub(loaded),
             module_bytes: module.size(),
-            artifact_bytes: bytes.len(),
-            code_bytes: Artifact::new(bytes).map_or(0, |artifact| artifact.code_bytes()),
+            artifact_bytes: size,
         };
         complain(&match options.format {
             Format::Text => figures.text(),
@@ -104,28 +93,73 @@ fn target(options: &Options, file: &Path) -> Result<Target, Report> {
     }
 }
 
-fn unwritten(out: &str, error: &std::io::Error) -> Report {
-    Report::new(FAILED, "failed", format!("cannot write `{out}`: {error}"))
+/// A module that is compiled from a file. Its methods give the size of the artifact.
+struct Job<'a> {
+    file: &'a Path,
+    module: &'a Module,
+    how: &'a Compilation<'a>,
 }
 
-/// Writes a file under another name first. What is no regular file is written in place.
-fn write(out: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let special = rustix::fs::stat(out)
-        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile);
-    if special {
-        return File::options().write(true).open(out)?.write_all(bytes);
+impl Job<'_> {
+    /// The report of code that cannot be made, or not be written.
+    fn failed(&self, error: &Error) -> Report {
+        report::load(self.file, error)
     }
-    let mut name = OsString::from(".");
-    name.push(out.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    let draft = out.with_file_name(name);
-    let written = || {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = rustix::fs::open(&draft, flags, Mode::from_raw_mode(0o666))?;
-        File::from(file).write_all(bytes)?;
-        std::fs::rename(&draft, out)
-    };
-    written().inspect_err(|_| {
-        let _ = std::fs::remove_file(&draft);
-    })
+
+    fn cache(&self, mut cache: Cache, input: &Input<'_>) -> Result<u64, Report> {
+        let hash = self.module.hash();
+        let entry = cache.store(&hash, |draft| self.module.compile_to(self.how, draft));
+        let entry = entry.map_err(|error| self.failed(&error))?.ok_or_else(|| {
+            let headline = "the cache does not take the code: it is too large, or the folder cannot be written";
+            Report::new(FAILED, "cache", headline)
+        })?;
+        if let Some(stat) = input.settled() {
+            let question = cache.question(&cache::identity(stat));
+            cache.note(&question, &hash);
+        }
+        Ok(entry.file().metadata().map_or(0, |metadata| metadata.len()))
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, Report> {
+        self.module.compile(self.how).map_err(|error| self.failed(&error))
+    }
+
+    fn stdout(&self) -> Result<u64, Report> {
+        let artifact = self.bytes()?;
+        let written = Stdout.write_all(&artifact);
+        written.map_err(|error| unwritten("standard output", &error))?;
+        Ok(artifact.len() as u64)
+    }
+
+    /// Writes a file under another name first. What is no regular file is written in place.
+    fn file(&self, out: &Path) -> Result<u64, Report> {
+        let shown = format!("`{}`", out.display());
+        let special = rustix::fs::stat(out)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile);
+        if special {
+            let artifact = self.bytes()?;
+            let file = File::options().write(true).open(out);
+            let written = file.and_then(|mut file| file.write_all(&artifact));
+            written.map_err(|error| unwritten(&shown, &error))?;
+            return Ok(artifact.len() as u64);
+        }
+        let mut name = OsString::from(".");
+        name.push(out.file_name().unwrap_or_default());
+        name.push(format!(".{}.tmp", std::process::id()));
+        let draft = out.with_file_name(name);
+        let file = File::options().write(true).create_new(true).open(&draft);
+        let mut file = file.map_err(|error| unwritten(&shown, &error))?;
+        let compiled = self.module.compile_to(self.how, &mut file);
+        let written = compiled.map_err(|error| self.failed(&error)).and_then(|()| {
+            std::fs::rename(&draft, out).map_err(|error| unwritten(&shown, &error))?;
+            Ok(file.metadata().map_or(0, |metadata| metadata.len()))
+        });
+        written.inspect_err(|_| {
+            let _ = std::fs::remove_file(&draft);
+        })
+    }
+}
+
+fn unwritten(out: &str, error: &std::io::Error) -> Report {
+    Report::new(FAILED, "failed", format!("cannot write {out}: {error}"))
 }

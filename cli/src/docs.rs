@@ -65,7 +65,10 @@ pub fn markdown() -> String {
             let value = flag.value_name().map(|value| format!(" {value}")).unwrap_or_default();
             let long = match flag.long {
                 "" => String::new(),
-                long => format!("`--{long}{value}`"),
+                long => match flag.short {
+                    Some(short) => format!("`-{short}`, `--{long}{value}`"),
+                    None => format!("`--{long}{value}`"),
+                },
             };
             let key = match flag.key {
                 Some((group, key)) => format!("`-{} {}`", group.row().short, spelled(key, flag)),

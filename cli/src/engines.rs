@@ -17,7 +17,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::cache::{self, Cache};
 use crate::load::{self, Input, MAX_MODULE_BYTES};
 use crate::options::Options;
-use crate::precompiled::{self, Compiled};
+use crate::precompiled;
 use crate::progress::Progress;
 use crate::report::{self, FAILED, Report};
 
@@ -48,7 +48,7 @@ impl fmt::Display for How {
             How::Compiled(time) => {
                 write!(f, "native, compiled in {:.3} ms", time.as_secs_f64() * 1e3)
             }
-            How::Interpreted(reason) => write!(f, "interpreted: {reason}"),
+            How::Interpreted(reason) => write!(f, "interpreted, {reason}"),
         }
     }
 }
@@ -123,9 +123,7 @@ impl<'o> Engines<'o> {
         if Artifact::is(&bytes) {
             return Ok((self.artifact_bytes(path, &bytes)?, How::Precompiled));
         }
-        // A file may change between two looks at it, and for a while without its times telling.
-        let settled = stat.is_some_and(cache::is_settled) && input.is_unchanged();
-        let question = question.filter(|_| settled);
+        let question = question.filter(|_| input.settled().is_some());
         let found = match bytes.starts_with(b"\0asm") {
             true => self.cache.is_some().then(|| Artifact::hash(&bytes)),
             false => None,
@@ -155,25 +153,44 @@ impl<'o> Engines<'o> {
     fn compile(&mut self, path: &Path, module: Module) -> Result<(Module, How), Report> {
         let auto = self.options.strategy == Strategy::Auto;
         if auto && module.body_bytes() > AT_ONCE {
-            let reason = format!("the code is larger than {AT_ONCE} bytes and not in the cache");
+            let reason =
+                format!("since its {} bytes of code are not in the cache", module.body_bytes());
             return Ok((module, How::Interpreted(reason)));
         }
         let clock = Instant::now();
-        let hash = self.cache.is_some().then(|| module.hash());
-        let compiled = compiled(&module, self.options, path).and_then(|compiled| {
-            let stored = self.cache.as_mut().zip(hash);
-            let entry = stored.and_then(|(cache, hash)| cache.store(&hash, compiled.bytes()));
-            let name = load::name(path);
-            match entry.and_then(|entry| self.from_entry(&entry, hash.as_ref(), &name)) {
-                Some(module) => Ok(module),
-                None => compiled.load(&self.engine, &name),
-            }
-        });
+        let compiled = with_progress(self.options, path, |how| self.compiled(&module, how, path));
         match compiled {
             Ok(native) => Ok((native, How::Compiled(clock.elapsed()))),
-            Err(error) if auto => Ok((module, How::Interpreted(error.to_string()))),
+            Err(error) if auto => {
+                let reason = format!("since it cannot be compiled: {error}");
+                Ok((module, How::Interpreted(reason)))
+            }
             Err(error) => Err(report::load(path, &error)),
         }
+    }
+
+    /// Compiles a module into the cache, or for this run alone.
+    fn compiled(
+        &mut self,
+        module: &Module,
+        how: &Compilation<'_>,
+        path: &Path,
+    ) -> Result<Module, Error> {
+        let name = load::name(path);
+        if let Some(cache) = &mut self.cache {
+            let hash = module.hash();
+            match cache.store(&hash, |file| module.compile_to(how, file)) {
+                // What cannot be written may still be compiled.
+                Err(error) if error.kind() != ErrorKind::Artifact => return Err(error),
+                Err(_) | Ok(None) => {}
+                Ok(Some(entry)) => {
+                    if let Some(module) = self.from_entry(&entry, &hash, &name) {
+                        return Ok(module);
+                    }
+                }
+            }
+        }
+        precompiled::compiled(module, how, &name)
     }
 
     fn open_cache(&mut self) {
@@ -199,17 +216,12 @@ impl<'o> Engines<'o> {
     /// The module with this hash, when its code is in the cache.
     fn cached(&mut self, hash: &[u8; 32], name: &str) -> Option<Module> {
         let entry = self.cache.as_ref()?.find(hash)?;
-        self.from_entry(&entry, Some(hash), name)
+        self.from_entry(&entry, hash, name)
     }
 
-    fn from_entry(
-        &mut self,
-        entry: &cache::Entry,
-        hash: Option<&[u8; 32]>,
-        name: &str,
-    ) -> Option<Module> {
+    fn from_entry(&mut self, entry: &cache::Entry, hash: &[u8; 32], name: &str) -> Option<Module> {
         let module = precompiled::from_cache(&self.engine, entry, name).ok()?;
-        (Some(&module.hash()) == hash).then_some(())?;
+        (module.hash() == *hash).then_some(())?;
         self.mapped.push(entry.id());
         Some(module)
     }
@@ -270,8 +282,12 @@ impl<'o> Engines<'o> {
     }
 }
 
-/// Compiles a module for this machine, and shows how far it is when that takes long.
-pub fn compiled(module: &Module, options: &Options, path: &Path) -> Result<Compiled, Error> {
+/// Compiles as the options say, and shows how far it is when that takes long.
+pub fn with_progress<R>(
+    options: &Options,
+    path: &Path,
+    compile: impl FnOnce(&Compilation<'_>) -> R,
+) -> R {
     let progress = Progress::new(path);
     let heard = |done, all| progress.hear(done, all);
     let mut how = Compilation::new().progress(&heard);
@@ -281,29 +297,7 @@ pub fn compiled(module: &Module, options: &Options, path: &Path) -> Result<Compi
     if let Some(machine) = &options.target {
         how = how.machine(machine);
     }
-    Compiled::new(module, &how)
-}
-
-/// Puts the code of a module into the cache, or says why that did not work.
-pub fn keep(
-    cache: Cache,
-    engine: &Engine,
-    input: &Input<'_>,
-    module: &Module,
-    compiled: &Compiled,
-) -> Result<(), String> {
-    let mut cache = cache.of(engine);
-    let hash = module.hash();
-    let stored = cache.store(&hash, compiled.bytes());
-    stored.ok_or("its folder cannot be written, or it would be too large")?;
-    if let Some((_, stat)) = input.regular()
-        && cache::is_settled(stat)
-        && input.is_unchanged()
-    {
-        let question = cache.question(&cache::identity(stat));
-        cache.note(&question, &hash);
-    }
-    Ok(())
+    compile(&how)
 }
 
 /// The engine of a run.

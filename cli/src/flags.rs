@@ -372,7 +372,7 @@ pub const FLAGS: &[Flag] = &[
         "Tell the guest another name of the program than that of its file"),
 
     flag(Id::Engine, "engine", One("auto|interp|native|loop"), Topic::Engine, ENGINES,
-        "Choose the engine; `loop` is the interpreter's portable back end"),
+        "Choose the engine; `auto` takes native code where it is in the cache or soon made, else the interpreter"),
     flag(Id::Traps, "traps", One("signals|checks"), Topic::Engine, CODE,
         "Choose how native code notices what it must not do: by guard pages and signals, or by itself"),
     flag(Id::AllowPrecompiled, "allow-precompiled", Nothing, Topic::Engine, RUN,

@@ -1,13 +1,13 @@
 //! `lithe inspect`: what is in a module. Called by `main`. Invariant: names that the module chose are made
 //! visible before they reach the terminal.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::path::Path;
 
-use lithe::{Config, Engine, Import, Module};
+use lithe::{Artifact, Config, Engine, Import, Module, Traps};
 use serde_json::{Value, json};
 
-use crate::load;
+use crate::load::{self, MAX_MODULE_BYTES};
 use crate::options::{Format, Options};
 use crate::output::{print, table, visible};
 use crate::report::{self, FAILED, Report};
@@ -16,11 +16,16 @@ use crate::report::{self, FAILED, Report};
 pub fn inspect(options: &Options) -> Result<i32, Report> {
     let file = Path::new(options.operands.first().map_or("-".as_ref(), |file| file.as_os_str()));
     let config = Config::new().features(options.features).dispatch(options.dispatch);
-    let module = load::module(&Engine::new(&config), file)?;
+    let bytes = load::read(file, MAX_MODULE_BYTES).map_err(|error| load::unread(file, &error))?;
+    let artifact = Artifact::is(&bytes).then(|| Artifact::new(&*bytes)).transpose();
+    let artifact = artifact.map_err(|error| report::load(file, &error))?;
+    let binary = artifact.as_ref().map_or(&*bytes, Artifact::module);
+    let module = Module::named(&Engine::new(&config), binary, &load::name(file));
+    let module = module.map_err(|error| report::load(file, &error))?;
     let text = match (&options.bytecode, options.format) {
         (Some(name), format) => bytecode(&module, file, name, format)?,
-        (None, Format::Text) => text(&module, file),
-        (None, Format::Json) => format!("{}\n", machine(&module, file)),
+        (None, Format::Text) => text(&module, artifact.as_ref(), file),
+        (None, Format::Json) => format!("{}\n", machine(&module, artifact.as_ref(), file)),
     };
     print(&text).map_err(|error| report::failed(&error))?;
     Ok(0)
@@ -55,8 +60,17 @@ fn bytecode(module: &Module, file: &Path, name: &str, format: Format) -> Result<
     })
 }
 
-fn text(module: &Module, file: &Path) -> String {
-    let mut text = format!("{}: a core module of {} bytes\n", file.display(), module.size());
+fn text(module: &Module, artifact: Option<&Artifact>, file: &Path) -> String {
+    let (file, size) = (file.display(), module.size());
+    let mut text = match artifact {
+        Some(artifact) => {
+            let (kind, code) = (Native::of(artifact), artifact.code_bytes());
+            format!(
+                "{file}: {code} bytes of native code {kind}, of a core module of {size} bytes\n"
+            )
+        }
+        None => format!("{file}: a core module of {size} bytes\n"),
+    };
     let sections = module.sections();
     if !sections.is_empty() {
         text += "sections\n";
@@ -81,7 +95,18 @@ fn text(module: &Module, file: &Path) -> String {
     text
 }
 
-fn machine(module: &Module, file: &Path) -> Value {
+fn machine(module: &Module, artifact: Option<&Artifact>, file: &Path) -> Value {
+    let native = artifact.map(|artifact| {
+        json!({
+            "machine": artifact.machine(),
+            "features": artifact.processor_features(),
+            "traps": traps(artifact),
+            "counts_fuel": artifact.counts_fuel(),
+            "deterministic": artifact.is_deterministic(),
+            "bytes": artifact.code_bytes(),
+            "intact": artifact.verify().is_ok(),
+        })
+    });
     let sections = module.sections().into_iter().map(|section| {
         json!({ "name": section.name, "entries": section.entries, "bytes": section.bytes })
     });
@@ -99,5 +124,44 @@ fn machine(module: &Module, file: &Path) -> Value {
         "sections": sections.collect::<Vec<Value>>(),
         "imports": imports.collect::<Vec<Value>>(),
         "exports": exports.collect::<Vec<Value>>(),
+        "native": native,
     })
+}
+
+/// What native code is for.
+struct Native {
+    machine: String,
+    properties: Vec<&'static str>,
+}
+
+impl Native {
+    fn of(artifact: &Artifact) -> Native {
+        let features = artifact.processor_features();
+        let machine: Vec<&str> = [artifact.machine()].into_iter().chain(features).collect();
+        let fuel = artifact.counts_fuel().then_some("counts fuel");
+        let deterministic = artifact.is_deterministic().then_some("is deterministic");
+        let damaged = artifact.verify().is_err().then_some("is damaged");
+        let traps = match artifact.traps() {
+            Traps::Signals => "traps by signals",
+            Traps::Checks => "traps by checks",
+        };
+        let properties = [Some(traps), fuel, deterministic, damaged];
+        Native {
+            machine: machine.join("+"),
+            properties: properties.into_iter().flatten().collect(),
+        }
+    }
+}
+
+impl fmt::Display for Native {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "for {} that {}", self.machine, self.properties.join(", "))
+    }
+}
+
+fn traps(artifact: &Artifact) -> &'static str {
+    match artifact.traps() {
+        Traps::Signals => "signals",
+        Traps::Checks => "checks",
+    }
 }

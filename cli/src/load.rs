@@ -8,7 +8,6 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use lithe::{Engine, Module};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 
@@ -61,12 +60,12 @@ impl<'p> Input<'p> {
         read.and_then(Result::ok).is_some_and(|read| test(&head[..read]))
     }
 
-    /// Whether a regular file is still what it was when it was opened.
-    pub fn is_unchanged(&self) -> bool {
-        self.regular().is_some_and(|(file, stat)| {
-            let now = rustix::fs::fstat(file);
-            now.is_ok_and(|now| cache::identity(&now) == cache::identity(stat))
-        })
+    /// What tells a regular file apart from all others, when it has not changed since it was opened, and a change from
+    /// now on would show. A file may change between two looks at it, and for a while without its times telling.
+    pub fn settled(&self) -> Option<&Stat> {
+        let (file, stat) = self.regular().filter(|(_, stat)| cache::is_settled(stat))?;
+        let now = rustix::fs::fstat(file).ok()?;
+        (cache::identity(&now) == cache::identity(stat)).then_some(stat)
     }
 
     /// The content.
@@ -121,12 +120,6 @@ fn fill(bytes: &mut Vec<u8>, file: impl rustix::fd::AsFd, limit: usize) -> Resul
 /// The name of the module in a file, where it has none of its own: the file's stem.
 pub fn name(path: &Path) -> Cow<'_, str> {
     path.file_stem().unwrap_or_default().to_string_lossy()
-}
-
-/// The module in a file, for the interpreter.
-pub fn module(engine: &Engine, path: &Path) -> Result<Module, Report> {
-    let bytes = read(path, MAX_MODULE_BYTES).map_err(|error| unread(path, &error))?;
-    Module::named(engine, bytes, &name(path)).map_err(|error| report::load(path, &error))
 }
 
 /// The report of a file that cannot be read; it may have been meant as a verb.

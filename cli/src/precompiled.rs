@@ -1,5 +1,5 @@
 //! Native code that is about to be run without anybody having proven it: from the cache, from an artifact that the user
-//! vouches for, or from the compiler. Called by `load` and `compile`. The one file of the command with unsafe code.
+//! vouches for, or from the compiler. Called by `engines`. The one file of the command with unsafe code.
 //! Invariant: code comes only from these three places.
 
 use std::fs::File;
@@ -9,25 +9,11 @@ use lithe::{Compilation, Engine, Module, Result};
 use crate::cache::Entry;
 use crate::options::Options;
 
-/// An artifact that was made just now.
-pub struct Compiled(Vec<u8>);
-
-impl Compiled {
-    /// Compiles a module.
-    pub fn new(module: &Module, how: &Compilation<'_>) -> Result<Compiled> {
-        module.compile(how).map(Compiled)
-    }
-
-    /// The artifact.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The module with its native code.
-    pub fn load(self, engine: &Engine, name: &str) -> Result<Module> {
-        // SAFETY: the compiler made these bytes, and nobody could change them since.
-        unsafe { Module::from_artifact(engine, self.0, name) }
-    }
+/// A module, compiled now.
+pub fn compiled(module: &Module, how: &Compilation<'_>, name: &str) -> Result<Module> {
+    let artifact = module.compile(how)?;
+    // SAFETY: the compiler made these bytes, and nobody could change them since.
+    unsafe { Module::from_artifact(module.engine(), artifact, name) }
 }
 
 /// A module from the cache.

@@ -157,8 +157,7 @@ pub struct Compiled {
     pub load: Duration,
     pub compile: Duration,
     pub module_bytes: usize,
-    pub code_bytes: usize,
-    pub artifact_bytes: usize,
+    pub artifact_bytes: u64,
 }
 
 impl Compiled {
@@ -170,14 +169,13 @@ impl Compiled {
             // Writing to a string does not fail.
             let _ = writeln!(text, "  {what:<14} {value}");
         };
-        let Compiled { load, compile, module_bytes, code_bytes, artifact_bytes } = self;
+        let Compiled { load, compile, module_bytes, artifact_bytes } = self;
         let (all, load, compile) = (ms(*load + *compile), ms(*load), ms(*compile));
         row("wall time", format!("{all} (load {load}, compile {compile})"));
         if let Some(resident) = resident() {
             row("resident", format!("{resident} KiB at peak"));
         }
-        row("native code", format!("{code_bytes} bytes from a module of {module_bytes} bytes"));
-        row("artifact", format!("{artifact_bytes} bytes"));
+        row("artifact", format!("{artifact_bytes} bytes from a module of {module_bytes} bytes"));
         text
     }
 
@@ -189,7 +187,6 @@ impl Compiled {
                 "compile_seconds": self.compile.as_secs_f64(),
                 "resident_kib": resident(),
                 "module_bytes": self.module_bytes,
-                "native_bytes": self.code_bytes,
                 "artifact_bytes": self.artifact_bytes,
             }
         })

@@ -18,7 +18,13 @@ pub fn wast(options: &Options) -> Result<i32, Report> {
     }
     let paths: Vec<PathBuf> = options.operands.iter().map(PathBuf::from).collect();
     let mut out = LineWriter::new(Stdout);
-    let run = || wast_command(&[options.dispatch], &paths, options.known.as_deref(), &mut out);
+    let how = lithe_spec_tests::Options {
+        dispatch: options.dispatch,
+        strategy: options.strategy,
+        traps: options.traps.unwrap_or_else(crate::engines::traps),
+        ..Default::default()
+    };
+    let run = || wast_command(&[how.clone()], &paths, options.known.as_deref(), &mut out);
     let passed = catch_unwind(AssertUnwindSafe(run)).map_err(|_| {
         let headline = format!(
             "the script runner has a bug; please report it with the script at {}",

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 fn lithe() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lithe"));
     command.stdin(Stdio::null()).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

@@ -3,5 +3,8 @@
 
 #[test]
 fn sessions() {
-    trycmd::TestCases::new().case("tests/*.trycmd");
+    let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("sessions-cache");
+    let _ = std::fs::remove_dir_all(&cache);
+    let cache = cache.to_string_lossy().into_owned();
+    trycmd::TestCases::new().env("XDG_CACHE_HOME", cache).case("tests/*.trycmd");
 }

@@ -16,6 +16,7 @@ mod env;
 mod error;
 mod function;
 mod link;
+mod object;
 mod queue;
 mod reloc;
 mod target;
@@ -23,7 +24,7 @@ mod target;
 mod tests;
 mod translate;
 
-pub use compile::{Options, compile, compile_to};
+pub use compile::{Options, compile, compile_object, compile_to};
 pub use disassemble::disassemble;
 pub use driver::Progress;
 pub use error::{Error, ErrorKind};

@@ -2,6 +2,7 @@
 //! loading one is in `raw`, since nothing can be proven of native code. Invariant: an artifact is made for the
 //! configuration of an engine, and is refused by engines of another one.
 
+use std::io::{Seek, Write};
 use std::num::NonZero;
 
 use lithe_runtime as rt;
@@ -52,6 +53,31 @@ impl Module {
     /// Compiles the module to an artifact.
     #[cfg(feature = "native")]
     pub fn compile(&self, how: &Compilation<'_>) -> Result<Vec<u8>> {
+        let (valid, options) = self.compilation(how)?;
+        Ok(lithe_compiler::compile(valid, &options)?)
+    }
+
+    /// Compiles the module to an artifact that is written from where `out` stands. Needs less memory than
+    /// [`Module::compile`]. What was written when this fails is no artifact.
+    #[cfg(feature = "native")]
+    pub fn compile_to(&self, how: &Compilation<'_>, out: &mut (impl Write + Seek)) -> Result<()> {
+        let (valid, options) = self.compilation(how)?;
+        Ok(lithe_compiler::compile_to(valid, &options, out)?)
+    }
+
+    /// Compiles the module to a relocatable ELF object for programs that may make no code executable. They are linked
+    /// with it, declare its one symbol, `lithe_NAME`, as a [`crate::LinkedModule`], and need no compiler.
+    #[cfg(feature = "native")]
+    pub fn compile_object(&self, how: &Compilation<'_>, name: &str) -> Result<Vec<u8>> {
+        let (valid, options) = self.compilation(how)?;
+        Ok(lithe_compiler::compile_object(valid, &options, name)?)
+    }
+
+    #[cfg(feature = "native")]
+    fn compilation<'a>(
+        &'a self,
+        how: &Compilation<'a>,
+    ) -> Result<(&'a lithe_validator::ValidModule, lithe_compiler::Options<'a>)> {
         let machine = how.machine.as_deref().unwrap_or("host");
         let (arch, cpu) = lithe_compiler::parse_machine(machine)?;
         let flaw = || Error::new(ErrorKind::Artifact, "the module in the artifact is damaged");
@@ -63,7 +89,7 @@ impl Module {
             progress: how.progress,
             ..lithe_compiler::Options::new(target)
         };
-        Ok(lithe_compiler::compile(valid, &options)?)
+        Ok((valid, options))
     }
 
     /// Compiles the module to an artifact.
@@ -71,6 +97,18 @@ impl Module {
     pub fn compile(&self, how: &Compilation<'_>) -> Result<Vec<u8>> {
         let Compilation { machine: _, threads: _, progress: _ } = how;
         Err(crate::native::no_compiler())
+    }
+
+    /// Compiles the module to a relocatable object.
+    #[cfg(not(feature = "native"))]
+    pub fn compile_object(&self, how: &Compilation<'_>, _name: &str) -> Result<Vec<u8>> {
+        self.compile(how)
+    }
+
+    /// Compiles the module to an artifact that is written from where `out` stands.
+    #[cfg(not(feature = "native"))]
+    pub fn compile_to(&self, how: &Compilation<'_>, _: &mut (impl Write + Seek)) -> Result<()> {
+        self.compile(how).map(drop)
     }
 
     /// Whether the module has native code, and how many bytes of it.
@@ -200,23 +238,23 @@ impl Engine {
         }
         let config = self.code_config();
         let refuse = |sentence: &str| Err(unusable(sentence.into()));
-        match (target.traps, self.traps()) {
-            (Traps::Checks, Traps::Signals) => {
-                return refuse("it traps by checks, and the engine by signals");
-            }
-            (Traps::Signals, Traps::Checks) => {
-                return refuse("it traps by signals, and the engine by checks");
-            }
-            _ => {}
-        }
         match (target.fuel, config.fuel) {
             (true, false) => return refuse("it counts fuel, and the engine does not"),
             (false, true) => return refuse("it does not count fuel, and the engine does"),
             _ => {}
         }
         match (target.deterministic, config.deterministic) {
-            (true, false) => refuse("it is deterministic, and the engine is not"),
-            (false, true) => refuse("it is not deterministic, and the engine is"),
+            (true, false) => return refuse("it is deterministic, and the engine is not"),
+            (false, true) => return refuse("it is not deterministic, and the engine is"),
+            _ => {}
+        }
+        match (target.traps, self.traps()) {
+            (Traps::Checks, Traps::Signals) => {
+                refuse("it traps by checks, and the engine by signals")
+            }
+            (Traps::Signals, Traps::Checks) => {
+                refuse("it traps by signals, and the engine by checks")
+            }
             _ => Ok(()),
         }
     }

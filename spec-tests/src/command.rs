@@ -6,18 +6,16 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use lithe::Dispatch;
-
 use crate::{Failure, Known, Options, Report, run_file};
 
 /// How deep directories are searched, which ends loops of symbolic links.
 const DIRECTORY_DEPTH: u32 = 32;
 
-/// Runs scripts, and all scripts in directories, on each engine. Writes a line for each failure and, as the
+/// Runs scripts, and all scripts in directories, in each of these ways; their own lists of known failures do not count. Writes a line for each failure and, as the
 /// last line, the counts `N passed, N failed, N skipped, N known`. Whether nothing failed. `known` is a list of
 /// known failures; without one it is that of the official testsuite.
 pub fn wast_command(
-    engines: &[Dispatch],
+    engines: &[Options],
     paths: &[PathBuf],
     known: Option<&Path>,
     out: &mut dyn Write,
@@ -28,7 +26,7 @@ pub fn wast_command(
 }
 
 fn run_all(
-    engines: &[Dispatch],
+    engines: &[Options],
     paths: &[PathBuf],
     known: Option<&Path>,
     total: &mut Report,
@@ -63,12 +61,11 @@ fn run_all(
                 }
             };
             let name = file.display().to_string();
-            for dispatch in engines {
-                let options =
-                    Options { dispatch: *dispatch, known: known.clone(), ..Options::default() };
+            for engine in engines {
+                let options = Options { known: known.clone(), ..engine.clone() };
                 let note = match engines.len() {
                     1 => String::new(),
-                    _ => format!(" (dispatch {dispatch:?})"),
+                    _ => format!(" ({:?}, {:?})", engine.strategy, engine.dispatch),
                 };
                 add(run_file(&name, &text, &options), &note)?;
             }

@@ -224,7 +224,8 @@ fn known_failures_are_counted_apart_until_they_are_stale() {
 fn command(known: Option<&Path>, paths: &[&Path]) -> (bool, String) {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     let mut out = Vec::new();
-    let engines = [Dispatch::Auto, Dispatch::Loop];
+    let engines =
+        [Dispatch::Auto, Dispatch::Loop].map(|dispatch| Options { dispatch, ..Options::default() });
     let passed = wast_command(&engines, &paths, known, &mut out);
     (passed, String::from_utf8(out).unwrap())
 }
@@ -243,7 +244,7 @@ fn the_command_walks_directories_and_counts() {
     let sentence = "the instance exports no function `f`";
     let file = at("a.wast");
     let expected = format!(
-        "{file}:2: {sentence} (dispatch Auto)\n{file}:2: {sentence} (dispatch Loop)\n\
+        "{file}:2: {sentence} (Interpreter, Auto)\n{file}:2: {sentence} (Interpreter, Loop)\n\
          6 passed, 2 failed, 0 skipped, 0 known\n"
     );
     assert_eq!(command(None, &[&root]), (false, expected));

@@ -403,3 +403,45 @@ fn streams_in_memory_behave_like_pipes() {
     assert_eq!(silent.read(0, 10).unwrap(), b"");
     assert_eq!(silent.write(1, b"gone"), Ok(4));
 }
+
+#[test]
+fn sealed_files_stay_as_they_are() {
+    use std::os::unix::fs::PermissionsExt;
+    let temp = TempDir::new();
+    for name in ["mapped", "program", "read-only", "free"] {
+        temp.write(name, "contents");
+    }
+    std::fs::hard_link(temp.join("mapped"), temp.join("link")).unwrap();
+    std::os::unix::fs::symlink("mapped", temp.join("symlink")).unwrap();
+    let mode = |name: &str, mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(temp.join(name), permissions).unwrap();
+    };
+    mode("program", 0o500);
+    let mut guest = guest(&temp);
+    let stat = std::fs::metadata(temp.join("mapped")).unwrap();
+    guest.ctx.seal([(stat.dev(), stat.ino())]);
+    let ways =
+        [(0, WRITE), (0, READ | WRITE), (TRUNC, WRITE), (TRUNC, 0), (CREAT | TRUNC, READ | WRITE)];
+    for (oflags, rights) in ways {
+        let mut thread = guest.thread();
+        for guest in [&mut guest, &mut thread] {
+            let mut open = |name| guest.open(DIR, FOLLOW, name, oflags, rights, 0);
+            for name in ["mapped", "link", "symlink"] {
+                assert_eq!(open(name), Err(Errno::Perm), "{name} {oflags}");
+            }
+            assert_eq!(open("program"), Err(Errno::Acces), "{oflags}");
+            assert!(open("free").is_ok());
+        }
+        for name in ["mapped", "program"] {
+            assert_eq!(temp.read(name), b"contents", "{name} {oflags}");
+        }
+    }
+    for name in ["mapped", "program"] {
+        let fd = guest.open(DIR, 0, name, 0, READ, 0).unwrap();
+        assert_eq!(guest.read(fd, 100).unwrap(), b"contents");
+    }
+    // Their names are only names.
+    assert_eq!(guest.rename((DIR, "free"), (DIR, "mapped")), Ok(()));
+    assert_eq!(temp.read("link"), b"contents");
+}
