@@ -117,15 +117,18 @@ fn machine(module: &Module, artifact: Option<&Artifact>, file: &Path) -> Value {
         .exports()
         .into_iter()
         .map(|export| json!({ "name": export.name, "type": export.ty.to_string() }));
-    json!({
+    let mut object = json!({
         "file": file.display().to_string(),
         "name": module.name(),
         "bytes": module.size(),
         "sections": sections.collect::<Vec<Value>>(),
         "imports": imports.collect::<Vec<Value>>(),
         "exports": exports.collect::<Vec<Value>>(),
-        "native": native,
-    })
+    });
+    if let (Value::Object(object), Some(native)) = (&mut object, native) {
+        object.insert("native".into(), native);
+    }
+    object
 }
 
 /// What native code is for.
