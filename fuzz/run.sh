@@ -7,7 +7,7 @@
 #
 # What runs find goes to fuzz/target/found/TARGET, what crashes to fuzz/artifacts/TARGET. SANITIZER=none is faster
 # and sees less; FUZZ_RUSTFLAGS adds flags, such as `--cfg lithe_fault` and `--cfg lithe_fault_gc`: faults of the
-# interpreter that `run` must find.
+# interpreter that `run` must find, and `--cfg lithe_fault_native`, one of native code.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -115,9 +115,9 @@ pub fn identity(stat: &Stat) -> [u8; 64] {
         stat.st_ino,
         stat.st_size as u64,
         stat.st_mtime as u64,
-        stat.st_mtime_nsec as u64,
+        stat.st_mtime_nsec,
         stat.st_ctime as u64,
-        stat.st_ctime_nsec as u64,
+        stat.st_ctime_nsec,
         u64::from(stat.st_mode),
     ];
     let mut bytes = [0; 64];

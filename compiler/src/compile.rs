@@ -7,7 +7,9 @@ use std::{
 };
 
 use cranelift_codegen::{ir, isa::TargetFrontendConfig};
-use lithe_runtime::artifact::{HEADER, Parts, Target};
+use lithe_runtime::artifact::{
+    Function as Stretch, HEADER, Parts, Target, Text::Elsewhere, Text::Here,
+};
 use lithe_validator::ValidModule;
 
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
     driver::{self, Functions},
     env::{Env, Function},
     link::{self, Text},
+    object::Object,
     target,
     translate::{self, Buffers, TranslateError},
 };
@@ -56,9 +59,8 @@ pub fn compile(valid: &ValidModule, options: &Options<'_>) -> Result<Vec<u8>, Er
     let module = &*valid.module().bytes;
     let mut out = Vec::with_capacity(parts.size(text.len(), module.len()));
     out.resize(HEADER, 0);
-    let len = text.len();
     let mut sink = |bytes: &[u8]| out.extend_from_slice(bytes);
-    let header = parts.stream(module, len, &mut |sink| text.write(sink), &mut sink);
+    let header = parts.stream(module, Here(text.len(), &mut |sink| text.write(sink)), &mut sink);
     out[..HEADER].copy_from_slice(&header);
     Ok(out)
 }
@@ -72,7 +74,6 @@ pub fn compile_to(
 ) -> Result<(), Error> {
     let (parts, mut text) = parts(valid, options)?;
     let module = &*valid.module().bytes;
-    let len = text.len();
     let mut write = || {
         let start = out.stream_position()?;
         let mut out = BufWriter::new(&mut *out);
@@ -82,7 +83,8 @@ pub fn compile_to(
                 done = out.write_all(bytes);
             }
         };
-        let header = parts.stream(module, len, &mut |sink| text.write(sink), &mut sink);
+        let text = Here(text.len(), &mut |sink| text.write(sink));
+        let header = parts.stream(module, text, &mut sink);
         done?;
         out.seek(SeekFrom::Start(start))?;
         out.write_all(&header)?;
@@ -92,6 +94,45 @@ pub fn compile_to(
     write().map_err(|error: io::Error| {
         Error::new(ErrorKind::Output, format!("the artifact cannot be written: {error}"))
     })
+}
+
+/// Compiles a module to a relocatable ELF object that programs for Linux are linked with. It has one global symbol,
+/// `lithe_NAME`, which is a record of four words: address and length of the artifact, address and length of its text.
+pub fn compile_object(
+    valid: &ValidModule,
+    options: &Options<'_>,
+    name: &str,
+) -> Result<Vec<u8>, Error> {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        let message = "the name of an object consists of letters, digits and underscores";
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    let (parts, mut pieces) = parts(valid, options)?;
+    let mut text = Vec::with_capacity(pieces.len());
+    pieces.write(&mut |bytes| text.extend_from_slice(bytes));
+    let mut artifact = vec![0; HEADER];
+    let mut sink = |bytes: &[u8]| artifact.extend_from_slice(bytes);
+    let header = parts.stream(&valid.module().bytes, Elsewhere(text.len()), &mut sink);
+    artifact[..HEADER].copy_from_slice(&header);
+    let functions = symbols(valid, name, &parts.functions);
+    Ok(Object { arch: options.target.arch, name, text, artifact, functions }.write())
+}
+
+/// Names of functions for debuggers and profilers.
+fn symbols(valid: &ValidModule, name: &str, functions: &[Stretch]) -> Vec<(String, u32, u32)> {
+    let module = valid.module();
+    let mut names = module.names().funcs;
+    let symbol = |(number, stretch): (usize, &Stretch)| {
+        let defined = number < module.bodies.len();
+        let func = module.imported_funcs + number as u32;
+        let symbol = match names.remove(&func).filter(|_| defined) {
+            Some(func) => format!("{name}!{func}"),
+            None if defined => format!("{name}!<wasm function {func}>"),
+            None => format!("{name}!<stub {}>", number - module.bodies.len()),
+        };
+        (symbol, stretch.start, stretch.end - stretch.start)
+    };
+    functions.iter().enumerate().map(symbol).collect()
 }
 
 /// All of the artifact but its text, and the text.
@@ -148,6 +189,12 @@ impl Functions for Env<'_> {
                 format!("the native compiler does not know the operator at offset {offset:#x}"),
             ),
             TranslateError::Invalid => Error::new(ErrorKind::Internal, "the body is invalid"),
-        })
+        })?;
+        let is_vector = |value| out.dfg.value_type(value).is_vector();
+        if !self.has_vectors() && out.dfg.values().any(is_vector) {
+            let message = "it has vectors, and the machine has no vector instructions";
+            return Err(Error::new(ErrorKind::NoVectors, message));
+        }
+        Ok(())
     }
 }

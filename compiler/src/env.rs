@@ -293,6 +293,12 @@ impl<'a> Env<'a> {
         self.target.traps == Traps::Checks
     }
 
+    /// Whether the machine has instructions for vectors.
+    pub fn has_vectors(&self) -> bool {
+        let Target { arch, cpu, .. } = self.target;
+        arch != Arch::Riscv64 || lithe_runtime::abi::cpu::names(arch, cpu).any(|name| name == "v")
+    }
+
     /// Whether the context of instances is the base of memory 0.
     pub fn below_memory(&self) -> bool {
         self.target.below_memory

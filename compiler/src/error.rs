@@ -11,6 +11,8 @@ pub enum ErrorKind {
     UnknownMachine,
     /// The module needs something that the machine does not have or the compiler does not know.
     Unsupported,
+    /// The module has vectors and the machine has not.
+    NoVectors,
     /// A function or the whole text is larger than the machine's code can be.
     TooLarge,
     /// The artifact could not be written.

@@ -57,11 +57,11 @@ pub(crate) fn compile(context: &mut Context, isa: &dyn TargetIsa) -> Result<Comp
     })
 }
 
-fn internal(what: impl std::fmt::Display) -> Error {
+pub(crate) fn internal(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Internal, format!("the code generator erred: {what}"))
 }
 
-fn refused(error: CodegenError) -> Error {
+pub(crate) fn refused(error: CodegenError) -> Error {
     match error {
         CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => {
             Error::new(ErrorKind::TooLarge, "it is larger than the code generator supports")

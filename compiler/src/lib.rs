@@ -10,11 +10,13 @@
 #![forbid(unsafe_code)]
 
 mod compile;
+mod disassemble;
 mod driver;
 mod env;
 mod error;
 mod function;
 mod link;
+mod object;
 mod queue;
 mod reloc;
 mod target;
@@ -22,7 +24,8 @@ mod target;
 mod tests;
 mod translate;
 
-pub use compile::{Options, compile, compile_to};
+pub use compile::{Options, compile, compile_object, compile_to};
+pub use disassemble::disassemble;
 pub use driver::Progress;
 pub use error::{Error, ErrorKind};
 pub use target::{Regalloc, parse_machine};

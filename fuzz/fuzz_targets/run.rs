@@ -1,6 +1,6 @@
-//! Generated modules on both dispatch back ends, with little room in the heap, much, and a collection at every
-//! allocation: values, objects, traps and exceptions with their frames, fuel, memories, globals and tables must be
-//! equal.
+//! Generated modules on both dispatch back ends and as native code, with little room in the heap, much, and a
+//! collection at every allocation: values, objects, traps and exceptions with their frames, fuel, memories, globals and
+//! tables must be equal.
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};

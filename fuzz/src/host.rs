@@ -24,6 +24,8 @@ pub struct Host {
     pub random: u64,
     /// Whether the heap had no room for a value of the host's.
     pub refused: bool,
+    /// Whether a call of the host's exhausted a stack.
+    pub overflowed: bool,
     depth: u32,
     memories: Vec<Memory>,
     funcs: Vec<Func>,
@@ -308,6 +310,8 @@ fn reenter(caller: &mut Caller<'_, Host>, choice: u64) -> Result<()> {
     let result = func.call(&mut *caller, &args, &mut results);
     caller.host().depth -= 1;
     let Err(error) = result else { return Ok(()) };
+    let overflowed = error.trap().is_some_and(|trap| trap.kind() == TrapKind::StackExhausted);
+    caller.host().overflowed |= overflowed;
     let scarce = match (error.trap(), error.exception()) {
         (Some(trap), _) => trap.kind() == TrapKind::OutOfFuel || is_full(trap.kind()),
         (None, exception) => exception.is_none(),

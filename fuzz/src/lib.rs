@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! fuzz_targets/decode  any bytes -> parse, validate, translate, instantiate; memory is limited
-//! fuzz_targets/run     smith -> both dispatch back ends, with and without fuel, collecting always or when it
-//!                      is time to -> the same observations
+//! fuzz_targets/run     smith -> both dispatch back ends and native code, with and without fuel, collecting
+//!                      always or when it is time to -> the same observations
 //! src/bin/soak         the same without coverage; counts what was reached
 //! src/bin/smith        smith -> files for `peers.py`, which asks another engine
 //! ```

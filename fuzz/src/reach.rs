@@ -35,6 +35,8 @@ pub struct Reach {
     collections: u64,
     stress_collections: u64,
     bytes: u64,
+    native: BTreeMap<&'static str, u64>,
+    native_steps: usize,
     ends: BTreeMap<String, u64>,
     held: [u64; GROUPS.len()],
 }
@@ -52,6 +54,10 @@ impl Reach {
         self.collections += outcome.collections;
         self.stress_collections += outcome.stressed;
         self.bytes += outcome.allocated;
+        if let Some(native) = outcome.native {
+            *self.native.entry(native).or_default() += 1;
+        }
+        self.native_steps += outcome.native_steps;
         for end in &outcome.ends {
             *self.ends.entry(end.clone()).or_default() += 1;
         }
@@ -87,6 +93,10 @@ impl fmt::Display for Reach {
             "{:>10} collections, {} with those",
             self.collections, self.stress_collections
         )?;
+        for (name, count) in &self.native {
+            writeln!(f, "{count:>10} as native code with {name}")?;
+        }
+        writeln!(f, "{:>10} steps in native code", self.native_steps)?;
         writeln!(f, "steps:")?;
         self.ends.iter().try_for_each(|(name, count)| writeln!(f, "{count:>10} {name}"))
     }

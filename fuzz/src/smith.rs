@@ -56,7 +56,7 @@ pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
         extended_const_enabled: true,
         saturating_float_to_int_enabled: true,
         sign_extension_ops_enabled: true,
-        canonicalize_nans: false,
+        canonicalize_nans: u.arbitrary()?,
         gc_enabled,
         allowed_instructions,
         exceptions_enabled: u.ratio(1, 2)?,
@@ -68,7 +68,8 @@ pub fn config(u: &mut Unstructured<'_>) -> Result<Config> {
 }
 
 /// A module and a number that its arguments are drawn from. The first bytes of `data` are also the seed of what
-/// follows them all, so that a few bytes make a large module, and changing others changes only a part of it.
+/// follows them all, so that a few bytes make a large module, and changing others changes only a part of it. The number
+/// is odd when all NaNs of the module are canonical.
 pub fn module(data: &[u8]) -> Result<(Vec<u8>, u64)> {
     let mut head = [0; 8];
     let (seed, rest) = data.split_at(data.len().min(head.len()));
@@ -77,7 +78,8 @@ pub fn module(data: &[u8]) -> Result<(Vec<u8>, u64)> {
     let bytes = [rest, &input(seed, seed as usize % LONGEST)].concat();
     let mut u = Unstructured::new(&bytes);
     let config = config(&mut u)?;
-    let arguments = u.arbitrary()?;
+    let arguments: u64 = u.arbitrary()?;
+    let arguments = arguments & !1 | u64::from(config.canonicalize_nans);
     Ok((Module::new(config, &mut u)?.to_bytes(), arguments))
 }
 

@@ -65,6 +65,14 @@ impl Module {
         Ok(lithe_compiler::compile_to(valid, &options, out)?)
     }
 
+    /// Compiles the module to a relocatable ELF object for programs that may make no code executable. They are linked
+    /// with it, declare its one symbol, `lithe_NAME`, as a [`crate::LinkedModule`], and need no compiler.
+    #[cfg(feature = "native")]
+    pub fn compile_object(&self, how: &Compilation<'_>, name: &str) -> Result<Vec<u8>> {
+        let (valid, options) = self.compilation(how)?;
+        Ok(lithe_compiler::compile_object(valid, &options, name)?)
+    }
+
     #[cfg(feature = "native")]
     fn compilation<'a>(
         &'a self,
@@ -89,6 +97,12 @@ impl Module {
     pub fn compile(&self, how: &Compilation<'_>) -> Result<Vec<u8>> {
         let Compilation { machine: _, threads: _, progress: _ } = how;
         Err(crate::native::no_compiler())
+    }
+
+    /// Compiles the module to a relocatable object.
+    #[cfg(not(feature = "native"))]
+    pub fn compile_object(&self, how: &Compilation<'_>, _name: &str) -> Result<Vec<u8>> {
+        self.compile(how)
     }
 
     /// Compiles the module to an artifact that is written from where `out` stands.
@@ -202,8 +216,9 @@ impl Engine {
     ) -> rt::artifact::Target {
         let config = self.code_config();
         // Where it can, a context ends at the base of a memory that nobody else brings along and that never moves.
+        let signals = self.traps() == rt::abi::Traps::Signals;
         let below_memory = module.imported_memories == 0
-            && module.memories.first().is_some_and(|ty| !ty.shared && !ty.is64);
+            && module.memories.first().is_some_and(|ty| !ty.shared && (!ty.is64 || signals));
         rt::artifact::Target {
             arch,
             cpu,

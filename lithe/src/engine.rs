@@ -22,7 +22,8 @@ pub enum Strategy {
     /// The interpreter: modules start at once.
     #[default]
     Interpreter,
-    /// Native code, made when a module is loaded.
+    /// Native code, made when a module is loaded. Modules with vectors run in the interpreter where the machine has
+    /// no vector instructions.
     Native,
     /// Native code of modules that come with it, see [`crate::Module::from_artifact`], the interpreter for others.
     Auto,

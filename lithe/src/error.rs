@@ -46,6 +46,8 @@ pub enum ErrorKind {
     /// Native code cannot be used, because it is damaged or for another machine, version or configuration, or it cannot
     /// be written.
     Artifact,
+    /// The module needs what the machine does not have.
+    Machine,
     /// A limit was reached.
     Limit,
     /// A host function failed.
@@ -295,6 +297,7 @@ impl From<lithe_compiler::Error> for Error {
     fn from(error: lithe_compiler::Error) -> Error {
         let kind = match error.kind() {
             lithe_compiler::ErrorKind::Unsupported => ErrorKind::Invalid,
+            lithe_compiler::ErrorKind::NoVectors => ErrorKind::Machine,
             lithe_compiler::ErrorKind::UnknownMachine => ErrorKind::Usage,
             lithe_compiler::ErrorKind::Output => ErrorKind::Artifact,
             _ => ErrorKind::Limit,

@@ -119,6 +119,7 @@ pub use lithe_types::{
     TrapKind, ValType,
 };
 pub use module::{Export, Import, Module, Section};
+pub use raw::LinkedModule;
 pub use refs::{AnyRef, ExternRef, Kind};
 pub use shared::SharedMemory;
 pub use store::{AsContext, AsContextMut, Caller, InterruptHandle, Store};

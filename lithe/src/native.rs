@@ -8,7 +8,7 @@ use lithe_runtime as rt;
 use rt::native::{Cause, Stopped};
 
 use crate::{
-    Engine, Error, ExnRef, Result, artifact,
+    Engine, Error, ExnRef, Result,
     backtrace::RawFrame,
     func::{self as funcs, exception, invoke},
     raw::{self, Failure, Handle},
@@ -26,9 +26,14 @@ pub(crate) fn compile(code: &mut rt::Code, engine: &Engine) -> Result<()> {
     let target = engine.target(valid.module(), arch, rt::abi::cpu::host());
     let options =
         lithe_compiler::Options { label: code.label(), ..lithe_compiler::Options::new(target) };
-    let bytes = lithe_compiler::compile(valid, &options)?;
+    let bytes = match lithe_compiler::compile(valid, &options) {
+        Ok(bytes) => bytes,
+        // The interpreter has vectors on every machine.
+        Err(error) if error.kind() == lithe_compiler::ErrorKind::NoVectors => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
     let artifact = rt::artifact::Artifact::new(Box::new(bytes));
-    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(artifact::unusable)
+    artifact.and_then(|artifact| raw::attach(code, artifact)).map_err(crate::artifact::unusable)
 }
 
 /// Refuses to compile a module.

@@ -205,7 +205,48 @@ pub(crate) fn attach(code: &mut rt::Code, artifact: rt::artifact::Artifact) -> R
     Ok(())
 }
 
+/// A module that a program was linked with, as objects that [`Module::compile_object`] makes have it under the name
+/// `lithe_NAME`. The repository has an example, `examples/linked`.
+///
+/// ```ignore
+/// unsafe extern "C" {
+///     static lithe_guest: lithe::LinkedModule;
+/// }
+///
+/// let engine = Engine::new(&Config::new().strategy(Strategy::Native));
+/// let module = unsafe { Module::from_linked(&engine, &lithe_guest, "guest") }?;
+/// ```
+#[repr(C)]
+pub struct LinkedModule {
+    artifact: *const u8,
+    artifact_len: usize,
+    text: *const u8,
+    text_len: usize,
+}
+
 impl Module {
+    /// Loads a module that this program was linked with. Its code runs where it stands: nothing is made executable.
+    /// `name` is as for [`Module::from_artifact`].
+    ///
+    /// # Safety
+    /// The record is that of an object which [`Module::compile_object`] made, of this version of Lithe.
+    pub unsafe fn from_linked(
+        engine: &Engine,
+        linked: &'static LinkedModule,
+        name: &str,
+    ) -> Result<Module> {
+        // SAFETY: the linker wrote addresses and lengths of constants of this program into the record.
+        let [artifact, text] = unsafe {
+            [(linked.artifact, linked.artifact_len), (linked.text, linked.text_len)]
+                .map(|(bytes, len)| std::slice::from_raw_parts(bytes, len))
+        };
+        let artifact = rt::artifact::Artifact::linked(artifact, text).map_err(unusable)?;
+        engine.accept(artifact.target())?;
+        // SAFETY: as the caller promises.
+        let native = unsafe { rt::native::NativeCode::link(artifact) };
+        Ok(Module::of_native(engine, native.map_err(unusable)?, name))
+    }
+
     /// Loads a module from an artifact in memory, see [`Module::compile`]. The module comes with its native code and is
     /// not validated again. `name` stands for the module in backtraces when it has no name of its own; when it is
     /// empty, the name that the module was compiled with does.

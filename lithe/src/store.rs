@@ -129,7 +129,7 @@ pub struct InterruptHandle(Arc<rt::Signal>);
 
 impl InterruptHandle {
     /// Makes the guest trap with [`crate::TrapKind::Interrupt`] at its next call or loop iteration, or at once
-    /// when it waits to be notified. A request made while nothing runs stops the next call.
+    /// when it waits to be notified or its code traps by signals. A request made while nothing runs stops the next call.
     pub fn interrupt(&self) {
         rt::parking::interrupt(&self.0);
     }

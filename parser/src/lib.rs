@@ -23,6 +23,7 @@ mod hints;
 mod module;
 mod names;
 mod sections;
+mod text;
 
 pub use bytes::Bytes;
 pub use error::{Error, ErrorKind};
@@ -33,6 +34,7 @@ pub use module::{
 };
 pub use names::Names;
 pub use sections::parse;
+pub use text::OperatorText;
 pub use wasmparser::{
     BinaryReader, BlockType, BrTable, Catch, FunctionBody, HeapType as WasmHeapType, Ieee32,
     Ieee64, MemArg, MemArgTarget, Operator, OperatorsReader, Ordering, TryTable,

@@ -48,6 +48,9 @@ pub const FRAME_BYTES: u32 = 1 << 20;
 pub const HEAP: i32 = -72;
 /// The `*mut u64` bitmap of object starts; of modules with types of objects only.
 pub const STARTS: i32 = -80;
+/// The number [`limits::GUARDED_WIDE_MEMORY_BYTES`]: a comparison with it keeps it in a register, or is one with
+/// memory, where a constant of its size would be made each time.
+pub const WIDE_END: i32 = -88;
 /// Bytes of the fixed words, with room for more.
 pub const FIXED: i32 = 128;
 
@@ -259,7 +262,9 @@ pub enum Traps {
     /// Code checks for itself, and needs no signal.
     #[default]
     Checks = 0,
-    /// Guard pages and signals.
+    /// Guard pages and signals, which is faster. Loading the first such code installs handlers of `SIGSEGV`, `SIGBUS`,
+    /// `SIGILL`, `SIGFPE` and `SIGURG` for the process, which pass on what is not about a guest; each memory takes at
+    /// least 6 GiB of address space.
     Signals = 1,
 }
 

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Parts follow each other without gaps but for alignment, and the last one ends the file. Loading looks at the header
-//! only, so its cost does not depend on the size; [`Artifact::verify`] reads everything.
+//! only, so its cost does not depend on the size; [`Artifact::verify`] reads everything. The text of an artifact that
+//! is linked into a program stands elsewhere, and its offset is [`ELSEWHERE`].
 //!
 //! A *function* is a stretch of text: a defined function of the module (first, in order) or a stub. An *enter* is
 //! the stub that calls functions of a type from the host. A *site* is a place in text that a backtrace, a trap or
@@ -31,7 +32,7 @@ use crate::{
     sync::Shared,
 };
 
-pub use write::write_site;
+pub use write::{Sink, Text, write_site};
 
 /// The first bytes of an artifact.
 pub const MAGIC: [u8; 8] = *b"\0lithe\r\n";
@@ -39,6 +40,8 @@ pub const MAGIC: [u8; 8] = *b"\0lithe\r\n";
 pub const PAGE: usize = 1 << 16;
 /// No function.
 pub const NONE: u32 = u32::MAX;
+/// The offset of a text that is not among the bytes of the artifact.
+const ELSEWHERE: u64 = u64::MAX;
 
 /// The parts, in the order of their ranges in the header and in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,11 +183,25 @@ pub struct Artifact {
     bytes: Shared<dyn AsRef<[u8]> + Send + Sync>,
     target: Target,
     parts: [Range<usize>; PARTS.len()],
+    /// The text, when it is not among the bytes.
+    linked: Option<&'static [u8]>,
 }
 
 impl Artifact {
     /// The artifact in `bytes`, or a sentence about what is wrong. Reads the header only.
     pub fn new(bytes: Box<dyn AsRef<[u8]> + Send + Sync>) -> Result<Artifact, String> {
+        Artifact::read(bytes, None)
+    }
+
+    /// The artifact whose text stands elsewhere, as in a program that it was linked into.
+    pub fn linked(bytes: &'static [u8], text: &'static [u8]) -> Result<Artifact, String> {
+        Artifact::read(Box::new(bytes), Some(text))
+    }
+
+    fn read(
+        bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+        linked: Option<&'static [u8]>,
+    ) -> Result<Artifact, String> {
         let all: &[u8] = (*bytes).as_ref();
         let header = all.get(..HEADER).filter(|header| header.starts_with(&MAGIC));
         let header = header.ok_or("it is no artifact of Lithe")?;
@@ -220,6 +237,18 @@ impl Artifact {
         let mut parts = [const { 0..0 }; PARTS.len()];
         let mut end = HEADER;
         for (i, part) in PARTS.into_iter().enumerate() {
+            if part == Part::Text && (linked.is_some() || long(RANGES + 16 * i) == ELSEWHERE) {
+                match linked {
+                    _ if long(RANGES + 16 * i) != ELSEWHERE => {
+                        return Err("it has its code with it and takes no other".into());
+                    }
+                    None => return Err("its code is in the program that it was made for".into()),
+                    Some(text) if text.len() as u64 != long(RANGES + 16 * i + 8) => {
+                        return Err("it belongs to other code".into());
+                    }
+                    Some(_) => continue,
+                }
+            }
             let start = end.checked_next_multiple_of(part.align());
             let declared = usize::try_from(long(RANGES + 16 * i)).ok();
             let start = start.filter(|start| declared == Some(*start));
@@ -235,10 +264,11 @@ impl Artifact {
             let len = all.len();
             return Err(format!("it is damaged: it has {len} bytes and was written with {end}"));
         }
-        if i32::try_from(parts[Part::Text as usize].len()).is_err() {
+        let artifact = Artifact { bytes: bytes.into(), target, parts, linked };
+        if i32::try_from(artifact.text_len()).is_err() {
             return Err("it is damaged: its code is too large".into());
         }
-        Ok(Artifact { bytes: bytes.into(), target, parts })
+        Ok(artifact)
     }
 
     /// Reads everything, and says what is wrong when it is not what was written.
@@ -269,10 +299,19 @@ impl Artifact {
 
     /// Position-independent code.
     pub fn text(&self) -> &[u8] {
-        self.part(Part::Text)
+        self.linked.unwrap_or_else(|| self.part(Part::Text))
     }
 
-    /// Where the text lies in the bytes.
+    /// The text of a program that the artifact was linked into.
+    pub fn linked_text(&self) -> Option<&'static [u8]> {
+        self.linked
+    }
+
+    fn text_len(&self) -> usize {
+        self.linked.map_or(self.parts[Part::Text as usize].len(), |text| text.len())
+    }
+
+    /// Where the text lies in the bytes; an empty range when it stands elsewhere.
     pub fn text_range(&self) -> Range<usize> {
         self.parts[Part::Text as usize].clone()
     }
@@ -308,7 +347,7 @@ impl Artifact {
     /// A function, when it lies within the text.
     pub fn function(&self, index: usize) -> Option<Function> {
         let [start, end, sites] = self.words(Part::Functions, index)?;
-        let inside = start <= end && end as usize <= self.parts[Part::Text as usize].len();
+        let inside = start <= end && end as usize <= self.text_len();
         inside.then_some(Function { start, end, sites })
     }
 

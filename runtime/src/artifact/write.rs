@@ -4,8 +4,8 @@
 use alloc::{vec, vec::Vec};
 
 use super::{
-    CHECKSUM, CONTENT_HASH, HEADER, IDENTITY, MAGIC, MODULE_HASH, PARTS, Part, Parts, RANGES, Site,
-    Target, checksum,
+    CHECKSUM, CONTENT_HASH, ELSEWHERE, HEADER, IDENTITY, MAGIC, MODULE_HASH, PARTS, Part, Parts,
+    RANGES, Site, Target, checksum,
 };
 use crate::{
     abi,
@@ -15,42 +15,48 @@ use crate::{
 /// What takes bytes one after the other.
 pub type Sink<'a> = &'a mut dyn FnMut(&[u8]);
 
+/// The text of an artifact that is written.
+pub enum Text<'a> {
+    /// So many bytes, which the function hands to the sink that it is called with.
+    Here(usize, &'a mut dyn FnMut(Sink<'_>)),
+    /// So many bytes, which are not written with the rest.
+    Elsewhere(usize),
+}
+
 impl Parts {
     /// The artifact as bytes, with the module that it was compiled from.
     pub fn write(&self, module: &[u8]) -> Vec<u8> {
         let mut out = vec![0; HEADER];
         let text = &mut |sink: Sink<'_>| sink(&self.text);
         let mut sink = |bytes: &[u8]| out.extend_from_slice(bytes);
-        let header = self.stream(module, self.text.len(), text, &mut sink);
+        let header = self.stream(module, Text::Here(self.text.len(), text), &mut sink);
         out[..HEADER].copy_from_slice(&header);
         out
     }
 
     /// How many bytes the artifact has with a text and a module of these sizes.
     pub fn size(&self, text: usize, module: usize) -> usize {
-        self.ends(text, module)[PARTS.len() - 1].1
+        self.ends(Some(text), module)[PARTS.len() - 1].1
     }
 
-    /// Hands everything that follows the header to `out`, in order, and gives the header. The text is what `text`
-    /// hands to the sink that it is called with, and has `text_len` bytes.
-    pub fn stream(
-        &self,
-        module: &[u8],
-        text_len: usize,
-        text: &mut dyn FnMut(Sink<'_>),
-        out: Sink<'_>,
-    ) -> [u8; HEADER] {
+    /// Hands everything that follows the header to `out`, in order, and gives the header.
+    pub fn stream(&self, module: &[u8], mut text: Text<'_>, out: Sink<'_>) -> [u8; HEADER] {
         let mut hasher = Hasher::default();
         let mut sink = |bytes: &[u8]| {
             hasher.update(bytes);
             out(bytes);
         };
         let mut header = self.header(module);
-        let ends = self.ends(text_len, module.len());
+        let (here, elsewhere) = match text {
+            Text::Here(len, _) => (Some(len), None),
+            Text::Elsewhere(len) => (None, Some([ELSEWHERE, len as u64])),
+        };
+        let ends = self.ends(here, module.len());
         let mut end = HEADER;
         for (i, part) in PARTS.into_iter().enumerate() {
             let (start, next) = ends[i];
-            let range = [start as u64, (next - start) as u64];
+            let own = [start as u64, (next - start) as u64];
+            let range = elsewhere.filter(|_| part == Part::Text).unwrap_or(own);
             for (field, value) in range.into_iter().enumerate() {
                 header[RANGES + 16 * i + 8 * field..][..8].copy_from_slice(&value.to_le_bytes());
             }
@@ -66,7 +72,11 @@ impl Parts {
                     words(&mut sink, [h.call, h.tag, h.target, h.frame, h.context]);
                 }),
                 Part::Sites => sink(&self.sites),
-                Part::Text => text(&mut sink),
+                Part::Text => {
+                    if let Text::Here(_, text) = &mut text {
+                        text(&mut sink);
+                    }
+                }
                 Part::Module => sink(module),
                 Part::Label => sink(self.label.as_bytes()),
             }
@@ -77,17 +87,20 @@ impl Parts {
         header
     }
 
-    /// Where parts begin and end.
-    fn ends(&self, text: usize, module: usize) -> [(usize, usize); PARTS.len()] {
+    /// Where parts begin and end. A text that is elsewhere takes no place.
+    fn ends(&self, text: Option<usize>, module: usize) -> [(usize, usize); PARTS.len()] {
         let mut end = HEADER;
         PARTS.map(|part| {
+            if part == Part::Text && text.is_none() {
+                return (end, end);
+            }
             let count = match part {
                 Part::Functions => self.functions.len(),
                 Part::Enters => self.enters.len(),
                 Part::Imports => self.imports.len(),
                 Part::Handlers => self.handlers.len(),
                 Part::Sites => self.sites.len(),
-                Part::Text => text,
+                Part::Text => text.unwrap_or(0),
                 Part::Module => module,
                 Part::Label => self.label.len(),
             };

@@ -8,6 +8,8 @@ use core::{
 };
 
 use super::{builtins, text::NativeCode};
+use lithe_types::limits;
+
 use crate::{
     Func, Global, Instance, LimitError,
     abi::{self, ContextLayout},
@@ -145,6 +147,7 @@ impl Context {
             self.set(abi::TYPES, (*instance).types);
             self.set(abi::TAGS, (*instance).tags);
             self.set(abi::SIGNAL, (*instance).signal);
+            self.set(abi::WIDE_END, limits::GUARDED_WIDE_MEMORY_BYTES);
             self.set(abi::HEAP, (*(*instance).vm).heap.base);
             self.set(abi::STARTS, (*(*instance).vm).heap.starts);
             self.set_stack_limit((*(*instance).vm).native.stack_limit());

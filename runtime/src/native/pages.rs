@@ -1,4 +1,4 @@
-//! Executable memory: a copy of a text, or a part of a file that is mapped. `text` makes it and keeps it. Invariant:
+//! Executable memory: a copy of a text, a part of a file that is mapped, or a part of this program. `text` makes it and keeps it. Invariant:
 //! what can be executed cannot be written.
 
 use alloc::string::String;
@@ -15,6 +15,7 @@ use crate::artifact::PAGE;
 pub(super) enum Pages {
     Copied { base: *mut u8, len: usize },
     Mapped(Mmap),
+    Linked(&'static [u8]),
 }
 
 impl Pages {
@@ -54,6 +55,7 @@ impl Pages {
         match self {
             Pages::Copied { base, .. } => *base,
             Pages::Mapped(map) => map.as_ptr(),
+            Pages::Linked(text) => text.as_ptr(),
         }
     }
 
@@ -62,6 +64,7 @@ impl Pages {
         match self {
             Pages::Copied { len, .. } => *len,
             Pages::Mapped(map) => map.len(),
+            Pages::Linked(text) => text.len(),
         }
     }
 }

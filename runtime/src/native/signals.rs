@@ -92,7 +92,8 @@ pub(super) fn prepare() -> Result<(), LimitError> {
     if THREAD.with(|thread| thread.number.get()) != 0 {
         return Ok(());
     }
-    STACK.with(HandlerStack::install)?;
+    let ended = |_| LimitError::no_memory("signals of a thread that ends", HandlerStack::BYTES);
+    STACK.try_with(HandlerStack::install).map_err(ended)??;
     let number = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
     THREAD.with(|thread| thread.number.set(number));
     Ok(())
@@ -312,6 +313,7 @@ impl Drop for HandlerStack {
         if map.is_null() {
             return;
         }
+        THREAD.with(|thread| thread.number.set(0));
         // SAFETY: the thread ends; its handlers get no other stack from here on, and this one goes when it is theirs
         // no more.
         unsafe {

@@ -27,7 +27,7 @@ pub(super) struct Text {
     pub artifact: Artifact,
     base: *const u8,
     entry: &'static Slot,
-    _pages: Pages,
+    pages: Pages,
 }
 
 // SAFETY: the mapping is written before it is shared, never afterwards.
@@ -63,9 +63,20 @@ impl NativeCode {
         Ok(NativeCode::of(artifact, pages))
     }
 
+    /// The code of an artifact that was linked into this program, or the reason why this machine does not run it.
+    ///
+    /// # Safety
+    /// The artifact was written by the compiler of this version of Lithe. Its text is executable. Nothing can be proven
+    /// of its code.
+    pub unsafe fn link(artifact: Artifact) -> Result<NativeCode, String> {
+        usable(artifact.target())?;
+        let text = artifact.linked_text().ok_or("its code is not a part of this program")?;
+        Ok(NativeCode::of(artifact, Pages::Linked(text)))
+    }
+
     fn of(artifact: Artifact, pages: Pages) -> NativeCode {
         let (base, len) = (pages.base(), pages.len());
-        let mut text = Box::new(Text { artifact, base, _pages: pages, entry: Slot::free() });
+        let mut text = Box::new(Text { artifact, base, pages, entry: Slot::free() });
         let pointer = &raw mut *text;
         text.entry.fill(base as usize, base as usize + len, pointer);
         NativeCode(text)
@@ -108,6 +119,11 @@ impl Text {
     /// The address of an offset that the artifact holds.
     pub fn address(&self, offset: u32) -> *const u8 {
         self.base.wrapping_add(offset as usize)
+    }
+
+    /// Whether an address lies in this text.
+    pub fn has(&self, address: usize) -> bool {
+        address.wrapping_sub(self.base as usize) < self.pages.len()
     }
 
     /// The text that an address lies in. Takes no lock and allocates nothing, so a signal handler may call it.

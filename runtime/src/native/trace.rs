@@ -41,6 +41,8 @@ pub(super) struct Walk {
     caller: usize,
     low: usize,
     top: usize,
+    /// That of the frame before: most frames are in the same.
+    text: Option<*const Text>,
 }
 
 impl Walk {
@@ -53,6 +55,7 @@ impl Walk {
             caller: entry.caller,
             low: entry.exit_sp,
             top: entry.guest_sp,
+            text: None,
         }
     }
 }
@@ -61,7 +64,10 @@ impl Iterator for Walk {
     type Item = RawFrame;
 
     fn next(&mut self) -> Option<RawFrame> {
-        let text = Text::find(self.pc)?;
+        // SAFETY: texts of frames live.
+        let same = self.text.filter(|text| unsafe { (**text).has(self.pc) });
+        let text = same.or_else(|| Text::find(self.pc))?;
+        self.text = Some(text);
         let frame = RawFrame { text, pc: self.pc, fp: self.fp, returns: self.returns };
         if self.caller != 0 {
             // The frame pointer is still that of the caller.

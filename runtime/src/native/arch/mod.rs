@@ -11,6 +11,10 @@
 //! - `Registers` are those of a thread that a signal stopped.
 
 /// Offsets that the assembly uses.
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    expect(dead_code, reason = "not every machine needs all of them")
+)]
 mod offsets {
     use core::mem::offset_of;
 

@@ -1,0 +1,233 @@
+//! What must not differ between the ways to run a guest: where a trap was, what is left of a guest that was stopped at
+//! any instruction, and what its stack comes to. Tests that run guests do so in every way that there is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lithe::{Caller, Config, Engine, Instance, Linker, Module, Store, StoreLimits, TrapKind, Val};
+
+mod ways;
+
+use ways::ways;
+
+/// Functions that trap, each called through another one, with the kind of their trap.
+const TRAPS: &[(&str, TrapKind)] = &[
+    ("(unreachable)", TrapKind::Unreachable),
+    ("(i32.load (i32.const 65533))", TrapKind::MemoryOutOfBounds),
+    ("(i32.load offset=4294967295 (i32.const -1))", TrapKind::MemoryOutOfBounds),
+    ("(i32.load offset=2147483647 (i32.const -1))", TrapKind::MemoryOutOfBounds),
+    ("(i32.load8_u offset=65535 (i32.const 1))", TrapKind::MemoryOutOfBounds),
+    ("(i32.wrap_i64 (i64.load (i32.const 65529)))", TrapKind::MemoryOutOfBounds),
+    ("(i64.store (i32.const 65529) (i64.const 1)) (i32.const 0)", TrapKind::MemoryOutOfBounds),
+    (
+        "(memory.fill (i32.const 65535) (i32.const 0) (i32.const 2)) (i32.const 0)",
+        TrapKind::MemoryOutOfBounds,
+    ),
+    ("(i32.div_s (i32.const 1) (local.get 0))", TrapKind::IntegerDivideByZero),
+    ("(i32.rem_u (i32.const 1) (local.get 0))", TrapKind::IntegerDivideByZero),
+    (
+        "(i32.div_s (i32.const -2147483648) (i32.sub (local.get 0) (i32.const 1)))",
+        TrapKind::IntegerOverflow,
+    ),
+    ("(i32.trunc_f32_s (f32.const nan))", TrapKind::InvalidConversion),
+    ("(i32.trunc_f64_u (f64.const -1))", TrapKind::IntegerOverflow),
+    ("(call_indirect (type $t) (local.get 0) (i32.const 7))", TrapKind::UndefinedElement),
+    ("(call_indirect (type $t) (local.get 0) (i32.const 1))", TrapKind::UninitializedElement),
+    ("(call_indirect (type $t) (local.get 0) (i32.const 0))", TrapKind::IndirectCallTypeMismatch),
+    ("(drop (table.get (i32.const 2))) (i32.const 0)", TrapKind::TableOutOfBounds),
+    ("(call_ref $t (local.get 0) (ref.null $t))", TrapKind::NullFunction),
+];
+
+/// The functions and offsets of the frames of a trap.
+fn frames(engine: &Engine, body: &str, kind: TrapKind) -> Vec<(u32, u32)> {
+    let wat = format!(
+        r#"(module
+            (type $t (func (param i32) (result i32)))
+            (memory 1)
+            (table 2 funcref)
+            (elem (i32.const 0) func $other)
+            (func $other)
+            (func $trap (type $t) {body})
+            (func $middle (type $t)
+              (local $i i32)
+              (if (result i32) (i32.eqz (local.get 0))
+                (then (call $trap (local.get 0)))
+                (else (call $middle (i32.sub (local.get 0) (i32.const 1))))))
+            (func (export "run") (type $t) (i32.add (call $middle (local.get 0)) (i32.const 1))))"#
+    );
+    let module = Module::new(engine, wat.as_str()).unwrap();
+    let mut store = Store::new(engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let run = instance.typed_func::<i32, i32>(&store, "run").unwrap();
+    let error = run.call(&mut store, 3).unwrap_err();
+    let trap = error.trap().unwrap_or_else(|| panic!("{body}: {error}"));
+    assert_eq!(trap.kind(), kind, "{body}");
+    trap.frames().iter().map(|frame| (frame.func, frame.offset)).collect()
+}
+
+#[test]
+fn traps_are_at_the_same_place() {
+    for (body, kind) in TRAPS {
+        let [first, others @ ..] = ways(Config::new()).map(|engine| frames(&engine, body, *kind));
+        assert_eq!(first.len(), 6, "{body}");
+        for (way, other) in others.iter().enumerate() {
+            assert_eq!(&first, other, "{body} in way {}", way + 1);
+        }
+    }
+}
+
+/// A guest that uses up its stack in each kind of call, and at different depths of its frames.
+#[test]
+fn a_stack_that_is_used_up_is_a_trap() {
+    const WAT: &str = r#"(module
+      (type $t (func (param i32) (result i32)))
+      (import "host" "same" (func $same (param i32) (result i32)))
+      (table 1 funcref)
+      (elem (i32.const 0) func $indirect)
+      (elem declare func $ref)
+      (func $direct (export "direct") (type $t)
+        (i32.add (call $direct (local.get 0)) (i32.const 1)))
+      (func $indirect (export "indirect") (type $t)
+        (i32.add (call_indirect (type $t) (local.get 0) (i32.const 0)) (i32.const 1)))
+      (func $ref (export "ref") (type $t)
+        (i32.add (call_ref $t (local.get 0) (ref.func $ref)) (i32.const 1)))
+      (func $host (export "host") (type $t)
+        (i32.add (call $host (call $same (local.get 0))) (i32.const 1)))
+      (func $wide (export "wide") (type $t) (local i64 i64 i64 i64 i64 i64 i64 i64 i64)
+        (local.set 5 (i64.extend_i32_s (local.get 0)))
+        (local.set 0 (call $wide (local.get 0)))
+        (i32.add (local.get 0) (i32.wrap_i64 (local.get 5))))
+      (func (export "one") (type $t) (i32.add (local.get 0) (i32.const 1))))"#;
+    for engine in ways(Config::new()) {
+        let module = Module::new(&engine, WAT).unwrap();
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap("host", "same", |n: i32| n).unwrap();
+        for stack_bytes in (16 << 10..17 << 10).step_by(112) {
+            let mut store = Store::new(&engine, ());
+            store.set_limits(StoreLimits { stack_bytes, ..StoreLimits::default() });
+            let instance = linker.instantiate(&mut store, &module).unwrap();
+            for name in ["direct", "indirect", "ref", "host", "wide"] {
+                let func = instance.typed_func::<i32, i32>(&store, name).unwrap();
+                let error = func.call(&mut store, 1).unwrap_err();
+                let trap = error.trap().unwrap_or_else(|| panic!("{name}: {error}"));
+                assert_eq!(trap.kind(), TrapKind::StackExhausted, "{name}");
+                // Whatever function was running, those that called it are all the same.
+                let frames = trap.frames();
+                assert!(frames.len() > 20, "{name} of {stack_bytes}: {}", frames.len());
+                let called = frames[1..]
+                    .iter()
+                    .all(|frame| (frame.func, frame.offset) == (frames[2].func, frames[2].offset));
+                assert!(called, "{name} of {stack_bytes}: {frames:?}");
+                let one = instance.typed_func::<i32, i32>(&store, "one").unwrap();
+                assert_eq!(one.call(&mut store, 41).unwrap(), 42);
+            }
+        }
+    }
+}
+
+/// Guests are stopped at whatever instruction they are at, in text and in calls of the host, again and again. What
+/// they computed up to there is consistent, and calls afterwards work.
+#[test]
+fn interruptions_at_any_instruction_leave_a_store_whole() {
+    const ROUNDS: u64 = 300;
+    const WAT: &str = r#"(module
+      (import "host" "add" (func $add (param i32 i32) (result i32)))
+      (memory 1)
+      (global $count (export "count") (mut i64) (i64.const 0))
+      (func $fib (param i32) (result i32)
+        (if (result i32) (i32.lt_s (local.get 0) (i32.const 2))
+          (then (local.get 0))
+          (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
+                         (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+      (func (export "run") (local $i i32)
+        (loop $more
+          (if (i32.ne (call $fib (i32.const 12)) (i32.const 144)) (then (unreachable)))
+          (local.set $i (call $add (local.get $i) (i32.const 1)))
+          (memory.fill (i32.const 0) (local.get $i) (i32.const 4096))
+          (if (i32.ne (i32.load8_u (i32.const 4095)) (i32.and (local.get $i) (i32.const 255)))
+            (then (unreachable)))
+          (global.set $count (i64.add (global.get $count) (i64.const 1)))
+          (br $more))))"#;
+    for engine in ways(Config::new()) {
+        let module = Module::new(&engine, WAT).unwrap();
+        let mut linker = Linker::new(&engine);
+        let add = |mut caller: Caller<'_, u64>, a: i32, b: i32| {
+            *caller.data_mut() += 1;
+            a + b
+        };
+        linker.func_wrap("host", "add", add).unwrap();
+        let mut store = Store::new(&engine, 0);
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance.typed_func::<(), ()>(&store, "run").unwrap();
+        let count = instance.global(&store, "count").unwrap();
+        let handle = store.interrupt_handle();
+        let stops = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut pause = 1;
+                for round in 0..ROUNDS {
+                    pause = pause * 48271 % 0x7fff_ffff;
+                    let until = Instant::now() + Duration::from_nanos(pause % 60_000);
+                    while Instant::now() < until {
+                        std::hint::spin_loop();
+                    }
+                    handle.interrupt();
+                    // No request is lost.
+                    let late = Instant::now() + Duration::from_secs(60);
+                    while stops.load(Ordering::Relaxed) == round {
+                        assert!(Instant::now() < late, "the guest goes on after {round} stops");
+                        std::thread::yield_now();
+                    }
+                }
+            });
+            for round in 1..=ROUNDS {
+                let error = run.call(&mut store, ()).unwrap_err();
+                let trap = error.trap().unwrap_or_else(|| panic!("{error}"));
+                assert_eq!(trap.kind(), TrapKind::Interrupt);
+                assert!(trap.frames().len() < 20);
+                let Val::I64(count) = count.get(&store).unwrap() else { panic!("an i64") };
+                // One more call of the host may have ended than what follows it.
+                assert!((count as u64..=count as u64 + round).contains(store.data()));
+                stops.store(round, Ordering::Relaxed);
+            }
+        });
+        assert!(*store.data() > 0);
+    }
+}
+
+/// Stores on many threads trap and are interrupted at the same time.
+#[test]
+fn threads_trap_by_themselves() {
+    const WAT: &str = r#"(module
+      (memory 1)
+      (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+      (func (export "spin") (loop (br 0))))"#;
+    for engine in ways(Config::new()) {
+        let module = Module::new(&engine, WAT).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut store = Store::new(&engine, ());
+                    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                    let load = instance.typed_func::<i32, i32>(&store, "load").unwrap();
+                    let spin = instance.typed_func::<(), ()>(&store, "spin").unwrap();
+                    for i in 0..200 {
+                        assert_eq!(load.call(&mut store, i * 4).unwrap(), 0);
+                        let error = load.call(&mut store, 65533 + i * 1_000_000).unwrap_err();
+                        assert_eq!(error.trap().unwrap().kind(), TrapKind::MemoryOutOfBounds);
+                    }
+                    for _ in 0..20 {
+                        let handle = store.interrupt_handle();
+                        let stop = std::thread::spawn(move || {
+                            std::thread::sleep(Duration::from_millis(1));
+                            handle.interrupt();
+                        });
+                        let error = spin.call(&mut store, ()).unwrap_err();
+                        assert_eq!(error.trap().unwrap().kind(), TrapKind::Interrupt);
+                        stop.join().unwrap();
+                    }
+                });
+            }
+        });
+    }
+}
