@@ -161,7 +161,8 @@ impl<'o> Engines<'o> {
         let compiled = with_progress(self.options, path, |how| self.compiled(&module, how, path));
         match compiled {
             Ok(native) => Ok((native, How::Compiled(clock.elapsed()))),
-            Err(error) if auto => {
+            // The interpreter has vectors on every machine.
+            Err(error) if auto || error.kind() == ErrorKind::Machine => {
                 let reason = format!("since it cannot be compiled: {error}");
                 Ok((module, How::Interpreted(reason)))
             }
