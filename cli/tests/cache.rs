@@ -137,6 +137,8 @@ fn a_folder_that_others_may_write_is_not_used() {
         assert!(text.contains("others may write"), "{text}");
         let told = scratch.lithe(&["--stats", "a.wasm"]);
         assert!(String::from_utf8_lossy(&told.stderr).contains("no cache       "));
+        let told = scratch.lithe(&["--trace", "a.wasm"]);
+        assert!(String::from_utf8_lossy(&told.stderr).contains("others may write"));
         // Who did not ask is not told.
         assert!(scratch.lithe(&["a.wasm"]).stderr.is_empty());
     }
