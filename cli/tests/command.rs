@@ -288,7 +288,7 @@ fn machine_code_is_shown_for_every_machine() {
 #[test]
 fn an_object_is_for_linkers() {
     let scratch = Scratch::new("object");
-    for (machine, number) in [("x86_64", 62), ("aarch64", 183), ("riscv64", 243)] {
+    for (machine, number) in [("x86_64", 62), ("aarch64", 183), ("riscv64+v", 243)] {
         let object = scratch.0.join(machine).with_extension("o");
         let mut command = lithe();
         command.args(["compile", "--emit", "object", "--target", machine, "-o"]).arg(&object);
