@@ -284,6 +284,22 @@ fn the_oldest_code_goes_first() {
 }
 
 #[test]
+fn little_address_space_is_enough() {
+    let scratch = Scratch::new("space");
+    let hello = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hello.wat");
+    for kilobytes in [700_000, 8_000_000] {
+        let mut command = Command::new("sh");
+        command.env("XDG_CACHE_HOME", scratch.0.join("xdg")).stdin(Stdio::null());
+        let script = format!("ulimit -v {kilobytes}; exec \"$0\" --engine native --stats \"$1\"");
+        let output = command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_lithe")).arg(&hello);
+        let output = output.output().expect("a shell");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.stdout, b"hello from WebAssembly!\n", "{text}");
+        assert!(text.contains("native, "), "{text}");
+    }
+}
+
+#[test]
 fn many_runs_at_once_agree() {
     let scratch = Scratch::new("many");
     scratch.module("a.wasm", 7);
