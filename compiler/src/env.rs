@@ -298,6 +298,12 @@ impl<'a> Env<'a> {
         self.target.traps == Traps::Checks
     }
 
+    /// Whether a store that faults at its last bytes may have written its first ones: the manuals of Arm and RISC-V allow
+    /// that.
+    pub fn tears_stores(&self) -> bool {
+        self.target.arch != Arch::X86_64
+    }
+
     /// Whether the machine has instructions for vectors.
     pub fn has_vectors(&self) -> bool {
         let Target { arch, cpu, .. } = self.target;

@@ -76,7 +76,7 @@ pub enum Outcome {
     /// An exception, as a slot, that no frame of the activation catches. The activation can be traced, then it
     /// must be left.
     Thrown(u64),
-    /// A host function is to be called; then the activation is resumed.
+    /// A function of the host, or one that has native code, is to be called; then the activation is resumed.
     Host(HostCall),
     /// A trap. The activation can be traced, then it must be left.
     Trap(TrapKind),
@@ -88,7 +88,7 @@ pub enum Outcome {
     Failed(Error),
 }
 
-/// A host function that the guest calls.
+/// A function that the guest calls and the interpreter does not run.
 #[derive(Clone, Copy)]
 pub struct HostCall {
     /// The function.
@@ -189,7 +189,10 @@ impl Interpreter {
             (*vm).instance = activation.instance;
             let threaded = (*activation.instance).code.config().threaded;
             loop {
-                let reason = dispatch::run(vm, threaded);
+                let mut reason = dispatch::run(vm, threaded);
+                if reason == Stop::Translate as u32 && calls_native(vm) {
+                    reason = Stop::Host as u32;
+                }
                 if reason == Stop::Translate as u32 {
                     match self.enter(vm) {
                         Ok(()) => continue,
@@ -320,6 +323,33 @@ impl Interpreter {
                 _ => Err(Outcome::Signal),
             }
         }
+    }
+}
+
+/// Whether the function whose header was just written has native code. Then its frame is taken away, and `vm` is as
+/// after the call of a host function.
+///
+/// # Safety
+/// Execution of `vm` stopped in the stub of a function whose frame begins at `vm.sp`.
+unsafe fn calls_native(vm: *mut Vm) -> bool {
+    // SAFETY: the header holds the function's slot, and what the call went from; the function's arguments stand before
+    // the header. Functions live as long as the store.
+    unsafe {
+        let (sp, instance) = ((*vm).sp, (*vm).instance);
+        let slot = *sp.offset(HEADER_CODE) as usize as *const CodeSlot;
+        let code = &(*instance).code;
+        let Some(defined) = code.func_of_slot(slot) else { return false };
+        let index = code.module().imported_funcs + defined;
+        let func: *mut Func = *(*instance).funcs.add(index as usize);
+        if (*func).native.is_null() {
+            return false;
+        }
+        (*vm).callee = func;
+        (*vm).args = sp.sub(HEADER_SLOTS + (*func).param_slots as usize);
+        (*vm).ip = *sp.offset(HEADER_IP) as usize as *const u64;
+        (*vm).instance = *sp.offset(HEADER_INSTANCE) as usize as *mut Instance;
+        (*vm).sp = *sp.offset(HEADER_SP) as usize as *mut u64;
+        true
     }
 }
 

@@ -310,18 +310,22 @@ fn host_call<T>(
     Ok(())
 }
 
-/// Runs a host function for a guest, in a scope of its own, with its arguments as slots; the results replace them.
-/// Fails when it panics.
+/// Runs a function for a guest that another engine runs, or a host function in a scope of its own, with the arguments
+/// as slots; the results replace them. Fails when it panics.
 pub(crate) fn serve<T>(
     store: &mut StoreInner<T>,
     func: NonNull<rt::Func>,
     caller: NonNull<rt::Instance>,
     slots: &mut [u64],
 ) -> std::thread::Result<Result<()>> {
-    let func = match Handle::new(store.id, func).get(store.id, &store.rt) {
+    let handle = Handle::new(store.id, func);
+    let func = match handle.get(store.id, &store.rt) {
         Ok(func) => func,
         Err(error) => return Ok(Err(error)),
     };
+    if !func.instance.is_null() {
+        return catch_unwind(AssertUnwindSafe(|| invoke(store, &handle, slots)));
+    }
     let host = store.hosts[func.index as usize].clone();
     let instance = Some(Handle::new(store.id, caller));
     let scope = store.rt.enter_scope();

@@ -10,8 +10,8 @@ use rt::native::{Cause, Stopped};
 use crate::{
     Engine, Error, ExnRef, Result,
     backtrace::RawFrame,
-    func::{self as funcs, exception, invoke},
-    raw::{self, Failure, Handle},
+    func::{self as funcs, exception},
+    raw::{self, Failure},
     refs::Ref,
     store::StoreInner,
 };
@@ -84,15 +84,9 @@ fn serve<T>(
     caller: NonNull<rt::Instance>,
     slots: &mut [u64],
 ) -> Result<(), Failure> {
-    let handle = Handle::new(store.id, func);
-    let is_host = handle.get(store.id, &store.rt).is_ok_and(|func| func.instance.is_null());
     let scope = store.rt.enter_scope();
-    let result = match is_host {
-        true => {
-            funcs::serve(store, func, caller, slots).unwrap_or_else(|panic| resume_unwind(panic))
-        }
-        false => invoke(store, &handle, slots),
-    };
+    let result =
+        funcs::serve(store, func, caller, slots).unwrap_or_else(|panic| resume_unwind(panic));
     let result = result.map_err(|error| {
         let thrown = error.slot(store);
         (error, thrown)

@@ -287,8 +287,9 @@ impl<'a> Translator<'a> {
 
     /// The current block runs once at most.
     pub(super) fn mark_cold(&mut self) {
+        // The entry is the first block that was made. It is in no layout before it has an instruction.
         if let Some(block) = self.b.current_block()
-            && self.b.func.layout.entry_block() != Some(block)
+            && block.as_u32() != 0
         {
             self.b.set_cold_block(block);
         }

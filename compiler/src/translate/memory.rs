@@ -218,7 +218,9 @@ impl Translator<'_> {
     fn store(&mut self, memarg: &MemArg, bytes: u32) {
         let value = self.pop();
         let whole = self.b.func.dfg.value_type(value).bytes() == bytes;
-        let Place { pointer, offset, flags } = self.place(memarg, bytes);
+        let place = self.place(memarg, bytes);
+        self.probe(memarg, place, bytes);
+        let Place { pointer, offset, flags } = place;
         let ins = self.b.ins();
         match bytes {
             1 => ins.istore8(flags, value, pointer, offset),
@@ -343,8 +345,26 @@ impl Translator<'_> {
         let vector = self.pop();
         let vector = self.lanes(vector, ty);
         let value = self.b.ins().extractlane(vector, number);
-        let Place { pointer, offset, flags } = self.place(memarg, ty.lane_type().bytes());
+        let place = self.place(memarg, ty.lane_type().bytes());
+        self.probe(memarg, place, ty.lane_type().bytes());
+        let Place { pointer, offset, flags } = place;
         self.b.ins().store(flags, value, pointer, offset);
+    }
+
+    /// Reads the last byte of what a store is about to write, where the store of a processor that meets the end of the
+    /// memory may have written what lies before it. A store that traps writes nothing.
+    fn probe(&mut self, memarg: &MemArg, place: Place, bytes: u32) {
+        let ty = self.memory_type(Translator::memory_of(memarg));
+        let Place { mut pointer, offset, flags } = place;
+        if bytes == 1 || !self.env.guarded(&ty) || !self.env.tears_stores() {
+            return;
+        }
+        let last = bytes as i32 - 1;
+        let offset = offset.checked_add(last).unwrap_or_else(|| {
+            pointer = self.b.ins().iadd_imm_s(pointer, i64::from(offset));
+            last
+        });
+        self.b.ins().load(types::I8, flags, pointer, offset);
     }
 
     /// A length or address of a memory or table, as 64 bits.
