@@ -89,7 +89,6 @@ impl Translator<'_> {
             if ty.is64 {
                 self.check_address(memory, index);
             }
-            self.keep_fuel_for_good();
             let base = self.memory_base(memory);
             let pointer = self.b.ins().iadd(base, wide);
             return Place { pointer, offset, flags };

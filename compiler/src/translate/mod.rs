@@ -194,9 +194,6 @@ impl<'a> Translator<'a> {
         self.b.switch_to_block(block);
         self.block_context = None;
         self.never_null.clear();
-        if let Some(fuel) = &mut self.fuel {
-            fuel.behind = true;
-        }
     }
 
     /// Goes on in a block that only the current one leads to.
@@ -205,9 +202,14 @@ impl<'a> Translator<'a> {
         self.b.switch_to_block(block);
     }
 
+    /// Whether code that finds a reason to trap calls the runtime: it tells what fuel is left.
+    fn traps_by_calls(&self) -> bool {
+        self.env.checks() || self.fuel.is_some()
+    }
+
     /// Traps when `condition` is not zero.
     pub(crate) fn trap_if(&mut self, condition: Value, kind: TrapKind) {
-        if !self.env.checks() && self.fuel_is_kept() {
+        if !self.traps_by_calls() {
             self.b.ins().trapnz(condition, TrapCode::unwrap_user(kind as u8));
             return;
         }
@@ -223,10 +225,9 @@ impl<'a> Translator<'a> {
 
     /// Traps. The block ends.
     fn trap(&mut self, kind: TrapKind) {
-        if self.env.checks() {
+        if self.traps_by_calls() {
             self.rare(Rare::Trap(kind), &[]);
         } else {
-            self.keep_fuel();
             // Of a block that has nothing else, Cranelift makes a trap of the branch, at the branch's place.
             self.b.ins().nop();
         }
@@ -267,7 +268,7 @@ impl<'a> Translator<'a> {
             self.check_stack();
             self.poll();
         }
-        self.begin_region(true);
+        self.check_fuel();
         self.push_function_frame();
     }
 }
