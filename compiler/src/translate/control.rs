@@ -156,7 +156,10 @@ impl<'a> Translator<'a> {
         let fixed = (self.env.convention == Convention::PinnedPerBlock && calls == Some(false))
             .then(|| self.context());
         let due = self.due();
+        let end = self.end_for_loop();
         self.b.ins().jump(header, &args);
+        let entry = self.b.current_block().and_then(|block| self.b.func.layout.last_inst(block));
+        self.note_loop(header, entry, end);
         self.open(Kind::Loop, sig, Some(header), None);
         if let Some(frame) = self.frames.last_mut() {
             frame.due = Some(due);

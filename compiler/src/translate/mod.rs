@@ -6,7 +6,7 @@
 //! control   blocks, labels, branches        numeric  scalar arithmetic and conversions
 //! calls     functions                       simd     vectors
 //! tables    tables and references           atomic   atomic accesses
-//! memory    linear memories                 exceptions
+//! memory    linear memories                 exceptions       hoist
 //! stubs    code that is no body: entries and exits          fuel
 //! gc       structs, i31                     arrays
 //! casts    tests of references              heap     where objects are, allocation
@@ -23,6 +23,7 @@ mod exceptions;
 mod fuel;
 mod gc;
 mod heap;
+mod hoist;
 mod lanes;
 mod memory;
 mod nan;
@@ -53,6 +54,7 @@ use bounds::Bounds;
 use context::Region;
 use control::Frame;
 use fuel::Fuel;
+use hoist::Round;
 
 /// Why a function could not be translated.
 #[derive(Debug)]
@@ -94,6 +96,7 @@ pub fn translate(
             translator.begin();
             env.valid.walk(func, scratch, &mut translator)?;
             translator.b.seal_all_blocks();
+            translator.hoist_checks();
             translator.b.finalize(frontend);
         }
         stub => stubs::translate(env, stub, FunctionBuilder::new(out, context), frontend),
@@ -125,6 +128,7 @@ pub(crate) struct Translator<'a> {
     loops: usize,
     fuel: Option<Fuel>,
     bounds: Bounds,
+    rounds: Vec<Round>,
     regions: HashMap<Region, AliasRegion>,
     signatures: HashMap<u32, SigRef>,
     builtins: HashMap<Builtin, SigRef>,
@@ -160,6 +164,7 @@ impl<'a> Translator<'a> {
             loops: 0,
             fuel: None,
             bounds: Bounds::default(),
+            rounds: Vec::new(),
             regions: HashMap::new(),
             signatures: HashMap::new(),
             builtins: HashMap::new(),
