@@ -123,6 +123,8 @@ pub(crate) struct Translator<'a> {
     block_context: Option<Value>,
     /// How many loops there were so far.
     loops: usize,
+    /// How many loads there were so far.
+    loads: u32,
     fuel: Option<Fuel>,
     bounds: Bounds,
     regions: HashMap<Region, AliasRegion>,
@@ -158,6 +160,7 @@ impl<'a> Translator<'a> {
             entry_context: None,
             block_context: None,
             loops: 0,
+            loads: 0,
             fuel: None,
             bounds: Bounds::default(),
             regions: HashMap::new(),
