@@ -1,10 +1,13 @@
 //! What must not differ between the ways to run a guest: where a trap was, what is left of a guest that was stopped at
 //! any instruction, and what its stack comes to. Tests that run guests do so in every way that there is.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lithe::{Caller, Config, Engine, Instance, Linker, Module, Store, StoreLimits, TrapKind, Val};
+use lithe::{
+    Caller, Config, Engine, Error, Instance, Linker, Module, Store, StoreLimits, TrapKind, Val,
+};
 
 mod ways;
 
@@ -157,6 +160,48 @@ fn traps_are_at_the_same_place() {
     }
 }
 
+/// A tail call replaces the frame of its function, whatever it calls.
+#[test]
+fn frames_that_tail_calls_replaced_are_not_shown() {
+    const WAT: &str = r#"(module
+      (type $t (func (param i32) (result i32)))
+      (import "host" "fail" (func $fail (param i32) (result i32)))
+      (table 2 funcref)
+      (elem (i32.const 0) func $fail $trap)
+      (func $trap (type $t) (unreachable))
+      (func $call (type $t) (return_call $fail (local.get 0)))
+      (func $indirect (type $t) (return_call_indirect (type $t) (local.get 0) (local.get 0)))
+      (func $ref (type $t) (return_call_ref $t (local.get 0) (ref.func $fail)))
+      (func (export "call") (type $t) (i32.add (call $call (local.get 0)) (i32.const 1)))
+      (func (export "indirect") (type $t) (i32.add (call $indirect (local.get 0)) (i32.const 1)))
+      (func (export "ref") (type $t) (i32.add (call $ref (local.get 0)) (i32.const 1)))
+      (func (export "bare") (type $t) (return_call $fail (local.get 0))))"#;
+    for engine in ways(Config::new()) {
+        let module = Module::new(&engine, WAT).unwrap();
+        let mut linker = Linker::new(&engine);
+        let fail = |n: i32| match n {
+            0 => Err(Error::trap_of(TrapKind::IntegerOverflow)),
+            n => Ok(n),
+        };
+        linker.func_wrap("host", "fail", fail).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        for (name, funcs) in [("call", &[5][..]), ("indirect", &[6]), ("ref", &[7]), ("bare", &[])]
+        {
+            let func = instance.typed_func::<i32, i32>(&store, name).unwrap();
+            let error = func.call(&mut store, 0).unwrap_err();
+            let frames: Vec<_> = error.trap().unwrap().frames().iter().map(|f| f.func).collect();
+            assert_eq!(frames, funcs, "{name}, {:?} {:?}", engine.strategy(), engine.traps());
+        }
+        let func = instance.typed_func::<i32, i32>(&store, "indirect").unwrap();
+        let error = func.call(&mut store, 1).unwrap_err();
+        let frames: Vec<_> = error.trap().unwrap().frames().iter().map(|f| f.func).collect();
+        assert_eq!(frames, [1, 6], "{:?} {:?}", engine.strategy(), engine.traps());
+        let func = instance.typed_func::<i32, i32>(&store, "call").unwrap();
+        assert_eq!(func.call(&mut store, 7).unwrap(), 8);
+    }
+}
+
 /// A guest that uses up its stack in each kind of call, and at different depths of its frames.
 #[test]
 fn a_stack_that_is_used_up_is_a_trap() {
@@ -179,6 +224,7 @@ fn a_stack_that_is_used_up_is_a_trap() {
         (local.set 0 (call $wide (local.get 0)))
         (i32.add (local.get 0) (i32.wrap_i64 (local.get 5))))
       (func (export "one") (type $t) (i32.add (local.get 0) (i32.const 1))))"#;
+    let mut sites = HashMap::new();
     for engine in ways(Config::new()) {
         let module = Module::new(&engine, WAT).unwrap();
         let mut linker = Linker::new(&engine);
@@ -192,13 +238,19 @@ fn a_stack_that_is_used_up_is_a_trap() {
                 let error = func.call(&mut store, 1).unwrap_err();
                 let trap = error.trap().unwrap_or_else(|| panic!("{name}: {error}"));
                 assert_eq!(trap.kind(), TrapKind::StackExhausted, "{name}");
-                // Whatever function was running, those that called it are all the same.
+                // Whatever function did not fit, those that called it are all the same.
                 let frames = trap.frames();
                 assert!(frames.len() > 20, "{name} of {stack_bytes}: {}", frames.len());
-                let called = frames[1..]
-                    .iter()
-                    .all(|frame| (frame.func, frame.offset) == (frames[2].func, frames[2].offset));
-                assert!(called, "{name} of {stack_bytes}: {frames:?}");
+                let frames: Vec<_> =
+                    frames.iter().map(|frame| (frame.func, frame.offset)).collect();
+                let mut calls = frames[usize::from(name == "host")..].iter();
+                assert!(
+                    calls.all(|call| *call == frames[2]),
+                    "{name} of {stack_bytes}, {:?}: {frames:x?}",
+                    engine.traps()
+                );
+                assert_eq!(frames[0].0, frames[2].0);
+                assert_eq!(frames[2].1, *sites.entry(name).or_insert(frames[2].1), "{name}");
                 let one = instance.typed_func::<i32, i32>(&store, "one").unwrap();
                 assert_eq!(one.call(&mut store, 41).unwrap(), 42);
             }
