@@ -304,6 +304,11 @@ impl<'a> Env<'a> {
         self.target.arch != Arch::X86_64
     }
 
+    /// Whether a load that may fault becomes part of another operator's instruction.
+    pub fn folds_loads(&self) -> bool {
+        self.target.arch == Arch::X86_64 && !self.checks()
+    }
+
     /// Whether the machine has instructions for vectors.
     pub fn has_vectors(&self) -> bool {
         let Target { arch, cpu, .. } = self.target;

@@ -14,6 +14,7 @@ use cranelift_codegen::ir::{
 use lithe_types::TrapKind;
 
 use super::Translator;
+use crate::folded;
 
 /// How far beyond the end of what is reserved for a memory accesses still fault: a pointer, a step and a constant
 /// offset together reach less far.
@@ -150,7 +151,7 @@ fn movable(func: &Function, block: Block) -> Vec<Inst> {
             InstructionData::Load { .. } => {
                 let flags = data.memflags().map(|flags| func.dfg.mem_flags[flags]);
                 let code = flags.and_then(|flags| flags.trap_code());
-                if code.is_some_and(|code| code != memory) {
+                if code.is_some_and(|code| code != memory && !folded::is_number(code)) {
                     break;
                 }
             }

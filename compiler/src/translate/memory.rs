@@ -10,6 +10,7 @@ use lithe_runtime::{Memory, abi, abi::Builtin};
 use lithe_types::{MemoryType, TrapKind};
 
 use super::{Translator, context::Region, hoist::SLACK};
+use crate::folded;
 
 type O<'a> = Operator<'a>;
 
@@ -73,6 +74,17 @@ impl Translator<'_> {
     fn place(&mut self, memarg: &MemArg, bytes: u32) -> Place {
         let index = self.pop();
         self.place_at(index, memarg, bytes)
+    }
+
+    /// As [`Translator::place`], for a load.
+    fn load_place(&mut self, memarg: &MemArg, bytes: u32) -> Place {
+        let place = self.place(memarg, bytes);
+        if !self.env.folds_loads() {
+            return place;
+        }
+        self.loads += 1;
+        let number = folded::numbered(self.loads);
+        Place { flags: place.flags.with_trap_code(Some(number)), ..place }
     }
 
     fn place_at(&mut self, index: Value, memarg: &MemArg, bytes: u32) -> Place {
@@ -208,7 +220,7 @@ impl Translator<'_> {
             Extension::Full => ty.bytes(),
             Extension::Signed(bytes) | Extension::Unsigned(bytes) => u32::from(bytes),
         };
-        let Place { pointer, offset, flags } = self.place(memarg, bytes);
+        let Place { pointer, offset, flags } = self.load_place(memarg, bytes);
         let ins = self.b.ins();
         let value = match extend {
             Extension::Full => ins.load(ty, flags, pointer, offset),
@@ -227,7 +239,11 @@ impl Translator<'_> {
         let whole = self.b.func.dfg.value_type(value).bytes() == bytes;
         let place = self.place(memarg, bytes);
         self.probe(memarg, place, bytes);
-        let Place { pointer, offset, flags } = place;
+        let Place { pointer, offset, mut flags } = place;
+        if let Some(number) = folded::changed(self.b.func, value) {
+            // Only accesses that trap alike become one instruction.
+            flags = flags.with_trap_code(Some(number));
+        }
         let ins = self.b.ins();
         match bytes {
             1 => ins.istore8(flags, value, pointer, offset),
@@ -312,7 +328,7 @@ impl Translator<'_> {
     }
 
     fn load_extend(&mut self, memarg: &MemArg, narrow: Type, signed: bool) {
-        let Place { pointer, offset, flags } = self.place(memarg, 8);
+        let Place { pointer, offset, flags } = self.load_place(memarg, 8);
         let ins = self.b.ins();
         let value = match (narrow.lane_bits(), signed) {
             (8, true) => ins.sload8x8(flags, pointer, offset),
@@ -326,14 +342,14 @@ impl Translator<'_> {
     }
 
     fn load_splat(&mut self, memarg: &MemArg, lane: Type, ty: Type) {
-        let Place { pointer, offset, flags } = self.place(memarg, lane.bytes());
+        let Place { pointer, offset, flags } = self.load_place(memarg, lane.bytes());
         let value = self.b.ins().load(lane, flags, pointer, offset);
         let value = self.b.ins().splat(ty, value);
         self.push_vector(value);
     }
 
     fn load_zero(&mut self, memarg: &MemArg, lane: Type, ty: Type) {
-        let Place { pointer, offset, flags } = self.place(memarg, lane.bytes());
+        let Place { pointer, offset, flags } = self.load_place(memarg, lane.bytes());
         let value = self.b.ins().load(lane, flags, pointer, offset);
         let value = self.b.ins().scalar_to_vector(ty, value);
         self.push_vector(value);
@@ -342,7 +358,7 @@ impl Translator<'_> {
     fn load_lane(&mut self, memarg: &MemArg, number: u8, lane: Type, ty: Type) {
         let vector = self.pop();
         let vector = self.lanes(vector, ty);
-        let Place { pointer, offset, flags } = self.place(memarg, lane.bytes());
+        let Place { pointer, offset, flags } = self.load_place(memarg, lane.bytes());
         let value = self.b.ins().load(lane, flags, pointer, offset);
         let value = self.b.ins().insertlane(vector, value, number);
         self.push_vector(value);

@@ -126,6 +126,8 @@ pub(crate) struct Translator<'a> {
     block_context: Option<Value>,
     /// How many loops there were so far.
     loops: usize,
+    /// How many loads there were so far.
+    loads: u32,
     fuel: Option<Fuel>,
     bounds: Bounds,
     rounds: Vec<Round>,
@@ -162,6 +164,7 @@ impl<'a> Translator<'a> {
             entry_context: None,
             block_context: None,
             loops: 0,
+            loads: 0,
             fuel: None,
             bounds: Bounds::default(),
             rounds: Vec::new(),

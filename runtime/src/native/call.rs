@@ -147,6 +147,7 @@ pub unsafe fn call(
             pending: AtomicU32::new(GO_ON),
             stop: AtomicU32::new(0),
             stopped: false,
+            calling: false,
             caller: 0,
             landing: Landing::default(),
             vm,
@@ -175,7 +176,8 @@ pub unsafe fn call(
             0 => Ok(()),
             _ => {
                 let cause = cause.unwrap_or_else(|| stopped_by_signal(vm, (*entry).stop.get_mut()));
-                Err(Stopped { cause, frames: trace::frames(&*store, &*entry) })
+                let unfit = matches!(cause, Cause::Trap(TrapKind::StackExhausted));
+                Err(Stopped { cause, frames: trace::frames(&*store, &*entry, unfit) })
             }
         }
     }
