@@ -244,8 +244,7 @@ impl<'a> Translator<'a> {
         self.b.set_cold_block(near);
         self.b.ins().brif(code, far, &[], near, &[]);
         let stack = self.stack.clone();
-        let paid = self.fuel_paid(false);
-        self.fuel_paid(paid);
+        let paid = self.fuel_is_paid();
 
         self.continue_in(near);
         self.forget_context();
@@ -255,7 +254,7 @@ impl<'a> Translator<'a> {
         self.b.ins().jump(next, &values);
 
         self.stack = stack;
-        self.fuel_paid(paid);
+        self.set_fuel_paid(paid);
         self.continue_in(far);
         self.forget_context();
         let context = self.func_field(func, core::mem::offset_of!(Func, context));

@@ -251,9 +251,9 @@ impl<'a> Translator<'a> {
                 frame.joined = true;
                 reachable = false;
             }
-            let paid = self.fuel_paid(false);
+            let paid = self.fuel_is_paid();
             self.end_try(&mut frame);
-            self.fuel_paid(paid);
+            self.set_fuel_paid(paid);
         }
         // Where nothing else leads to the end, the code goes straight on.
         let straight = !frame.joined && frame.otherwise.is_none();

@@ -330,7 +330,7 @@ impl<'a> Translator<'a> {
             (None, Some(rest)) => {
                 self.b.seal_block(rest);
                 self.switch_to(rest);
-                self.fuel_paid(true);
+                self.set_fuel_paid(true);
                 self.b.block_params(rest)[0]
             }
             (None, None) => return,
@@ -356,7 +356,7 @@ impl<'a> Translator<'a> {
                 Some(rest) => {
                     self.b.seal_block(rest);
                     self.switch_to(rest);
-                    self.fuel_paid(true);
+                    self.set_fuel_paid(true);
                     Some(self.b.block_params(rest)[0])
                 }
                 None => None,

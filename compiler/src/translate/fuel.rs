@@ -65,9 +65,16 @@ impl Translator<'_> {
         }
     }
 
-    /// Changes whether nothing is due in this region, for code beside it; gives what it was.
-    pub(super) fn fuel_paid(&mut self, paid: bool) -> bool {
-        self.fuel.as_mut().is_some_and(|fuel| std::mem::replace(&mut fuel.paid, paid))
+    /// Whether nothing is due any more in this region.
+    pub(super) fn fuel_is_paid(&self) -> bool {
+        self.fuel.as_ref().is_some_and(|fuel| fuel.paid)
+    }
+
+    /// Goes on in code of the same region that another way leads to.
+    pub(super) fn set_fuel_paid(&mut self, paid: bool) {
+        if let Some(fuel) = &mut self.fuel {
+            fuel.paid = paid;
+        }
     }
 
     /// Reads the counter: where the runtime has changed it.
