@@ -279,13 +279,7 @@ impl Run {
             if differ && (a.deep || b.deep || a.full || b.full) {
                 return;
             }
-            let like = differ && a.end.is_like(&b.end, other_leg.traps);
-            assert!(
-                like || a.end == b.end,
-                "step {step}: {leg:?} {:?}\n{other_leg:?} {:?}",
-                a.end,
-                b.end
-            );
+            assert!(a.end == b.end, "step {step}: {leg:?} {:?}\n{other_leg:?} {:?}", a.end, b.end);
             if leg.fuel == other_leg.fuel {
                 // A signal takes what was left of a part of the fuel with it, also where the host goes on.
                 let lost = a.fuel.map(|fuel| fuel & !(FUEL_PART - 1));
