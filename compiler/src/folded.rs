@@ -26,11 +26,12 @@ pub(crate) fn changed(func: &Function, value: Value) -> Option<TrapCode> {
     operands(func, value).filter_map(code).find(|code| is_number(*code))
 }
 
-/// The instructions whose results are operands of the one that makes this value.
+/// The instructions whose results are the first two operands of the one that makes this value.
 fn operands(func: &Function, value: Value) -> impl Iterator<Item = Inst> {
     let made = |value| func.dfg.value_def(func.dfg.resolve_aliases(value)).inst();
     let args = made(value).map(|inst| func.dfg.inst_args(inst));
-    args.into_iter().flatten().filter_map(move |arg| made(*arg))
+    // Calls may have many.
+    args.into_iter().flatten().take(2).filter_map(move |arg| made(*arg))
 }
 
 /// An instruction that makes a numbered access.
