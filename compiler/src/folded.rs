@@ -1,7 +1,7 @@
-//! Loads that the code generator folds into the instructions of operators that use what they read, as x86_64 can. Such
-//! an instruction is placed where the operator is, so that a fault would seem to be the operator's. The translation
-//! numbers loads by their trap codes, and the tables of sites find the load by its number. Invariant: loads follow
-//! each other in a module as in its code, and no instruction takes in a load that lies [`COUNT`] loads before it.
+//! Loads that the code generator folds into the instructions of operators that use what they read, as x86_64 and aarch64
+//! can. Such an instruction is placed where the operator is, so that a fault would seem to be the operator's. The
+//! translation numbers loads by their trap codes, and the tables of sites find the load by its number. Invariant: loads
+//! follow each other in a module as in its code, and no instruction takes in a load that lies [`COUNT`] loads before it.
 
 use cranelift_codegen::ir::{Function, Inst, InstructionData, TrapCode, Value};
 
