@@ -9,7 +9,7 @@ use lithe_parser::{MemArg, MemArgTarget, Operator};
 use lithe_runtime::{Memory, abi, abi::Builtin};
 use lithe_types::{MemoryType, TrapKind};
 
-use super::{Translator, context::Region};
+use super::{Translator, context::Region, hoist::SLACK};
 use crate::folded;
 
 type O<'a> = Operator<'a>;
@@ -103,9 +103,8 @@ impl Translator<'_> {
             && let Ok(offset) = i32::try_from(memarg.offset)
         {
             if ty.is64 {
-                self.check_address(memory, index);
+                self.check_address(memory, index, memarg.offset);
             }
-            self.keep_fuel_for_good();
             let base = self.memory_base(memory);
             let pointer = self.b.ins().iadd(base, wide);
             return Place { pointer, offset, flags };
@@ -121,13 +120,20 @@ impl Translator<'_> {
     }
 
     /// Traps unless `index` is below the end of what is reserved for a memory with 64-bit addresses.
-    fn check_address(&mut self, memory: u32, index: Value) {
+    fn check_address(&mut self, memory: u32, index: Value, offset: u64) {
         if self.bounds.proves(memory, index, 0) {
+            return;
+        }
+        if let Some((pointer, step)) = self.pointer_below(index)
+            && step + offset <= SLACK
+            && self.bounds.proves(memory, pointer, 0)
+        {
             return;
         }
         let end = self.word(abi::WIDE_END);
         let out = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, end);
         self.trap_if(out, TrapKind::MemoryOutOfBounds);
+        self.note_check(index, offset);
         self.bounds.note(memory, index, 0);
     }
 

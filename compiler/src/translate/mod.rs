@@ -6,7 +6,7 @@
 //! control   blocks, labels, branches        numeric  scalar arithmetic and conversions
 //! calls     functions                       simd     vectors
 //! tables    tables and references           atomic   atomic accesses
-//! memory    linear memories                 exceptions
+//! memory    linear memories                 exceptions       hoist
 //! stubs    code that is no body: entries and exits          fuel
 //! gc       structs, i31                     arrays
 //! casts    tests of references              heap     where objects are, allocation
@@ -23,6 +23,7 @@ mod exceptions;
 mod fuel;
 mod gc;
 mod heap;
+mod hoist;
 mod lanes;
 mod memory;
 mod nan;
@@ -53,6 +54,7 @@ use bounds::Bounds;
 use context::Region;
 use control::Frame;
 use fuel::Fuel;
+use hoist::Round;
 
 /// Why a function could not be translated.
 #[derive(Debug)]
@@ -94,6 +96,7 @@ pub fn translate(
             translator.begin();
             env.valid.walk(func, scratch, &mut translator)?;
             translator.b.seal_all_blocks();
+            translator.hoist_checks();
             translator.b.finalize(frontend);
         }
         stub => stubs::translate(env, stub, FunctionBuilder::new(out, context), frontend),
@@ -127,6 +130,7 @@ pub(crate) struct Translator<'a> {
     loads: u32,
     fuel: Option<Fuel>,
     bounds: Bounds,
+    rounds: Vec<Round>,
     regions: HashMap<Region, AliasRegion>,
     signatures: HashMap<u32, SigRef>,
     builtins: HashMap<Builtin, SigRef>,
@@ -163,6 +167,7 @@ impl<'a> Translator<'a> {
             loads: 0,
             fuel: None,
             bounds: Bounds::default(),
+            rounds: Vec::new(),
             regions: HashMap::new(),
             signatures: HashMap::new(),
             builtins: HashMap::new(),
@@ -197,9 +202,6 @@ impl<'a> Translator<'a> {
         self.b.switch_to_block(block);
         self.block_context = None;
         self.never_null.clear();
-        if let Some(fuel) = &mut self.fuel {
-            fuel.behind = true;
-        }
     }
 
     /// Goes on in a block that only the current one leads to.
@@ -208,9 +210,14 @@ impl<'a> Translator<'a> {
         self.b.switch_to_block(block);
     }
 
+    /// Whether code that finds a reason to trap calls the runtime: it tells what fuel is left.
+    fn traps_by_calls(&self) -> bool {
+        self.env.checks() || self.fuel.is_some()
+    }
+
     /// Traps when `condition` is not zero.
     pub(crate) fn trap_if(&mut self, condition: Value, kind: TrapKind) {
-        if !self.env.checks() && self.fuel_is_kept() {
+        if !self.traps_by_calls() {
             self.b.ins().trapnz(condition, TrapCode::unwrap_user(kind as u8));
             return;
         }
@@ -226,10 +233,9 @@ impl<'a> Translator<'a> {
 
     /// Traps. The block ends.
     fn trap(&mut self, kind: TrapKind) {
-        if self.env.checks() {
+        if self.traps_by_calls() {
             self.rare(Rare::Trap(kind), &[]);
         } else {
-            self.keep_fuel();
             // Of a block that has nothing else, Cranelift makes a trap of the branch, at the branch's place.
             self.b.ins().nop();
         }
@@ -270,7 +276,7 @@ impl<'a> Translator<'a> {
             self.check_stack();
             self.poll();
         }
-        self.begin_region(true);
+        self.check_fuel();
         self.push_function_frame();
     }
 }

@@ -189,6 +189,8 @@ pub unsafe fn call(
 /// The state of execution lives, and there is no reference to it.
 unsafe fn stopped_by_signal(vm: *mut Vm, stop: &mut u32) -> Cause {
     let kind = u8::try_from(*stop).ok().and_then(TrapKind::from_code);
+    // SAFETY: as the caller promises. What the function had of the fuel was in a register.
+    unsafe { (*vm).fuel = (*vm).fuel.min((*vm).fuel_rest) };
     Cause::Trap(match kind {
         // SAFETY: as the caller promises.
         None | Some(TrapKind::Interrupt) => unsafe { builtins::take_interrupt(vm) },
