@@ -306,7 +306,7 @@ impl<'a> Env<'a> {
 
     /// Whether a load that may fault becomes part of another operator's instruction.
     pub fn folds_loads(&self) -> bool {
-        self.target.arch == Arch::X86_64 && !self.checks()
+        self.target.arch != Arch::Riscv64 && !self.checks()
     }
 
     /// Whether the machine has instructions for vectors.

@@ -1,7 +1,7 @@
-//! Loads that the code generator folds into the instructions of operators that use what they read, as x86_64 can. Such
-//! an instruction is placed where the operator is, so that a fault would seem to be the operator's. The translation
-//! numbers loads by their trap codes, and the tables of sites find the load by its number. Invariant: loads follow
-//! each other in a module as in its code, and no instruction takes in a load that lies [`COUNT`] loads before it.
+//! Loads that the code generator folds into the instructions of operators that use what they read, as x86_64 and aarch64
+//! can. Such an instruction is placed where the operator is, so that a fault would seem to be the operator's. The
+//! translation numbers loads by their trap codes, and the tables of sites find the load by its number. Invariant: loads
+//! follow each other in a module as in its code, and no instruction takes in a load that lies [`COUNT`] loads before it.
 
 use cranelift_codegen::ir::{Function, Inst, InstructionData, TrapCode, Value};
 
@@ -26,11 +26,12 @@ pub(crate) fn changed(func: &Function, value: Value) -> Option<TrapCode> {
     operands(func, value).filter_map(code).find(|code| is_number(*code))
 }
 
-/// The instructions whose results are operands of the one that makes this value.
+/// The instructions whose results are the first two operands of the one that makes this value.
 fn operands(func: &Function, value: Value) -> impl Iterator<Item = Inst> {
     let made = |value| func.dfg.value_def(func.dfg.resolve_aliases(value)).inst();
     let args = made(value).map(|inst| func.dfg.inst_args(inst));
-    args.into_iter().flatten().filter_map(move |arg| made(*arg))
+    // Calls may have many.
+    args.into_iter().flatten().take(2).filter_map(move |arg| made(*arg))
 }
 
 /// An instruction that makes a numbered access.

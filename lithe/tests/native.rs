@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lithe::{
-    Caller, Config, Engine, Error, Instance, Linker, Module, Store, StoreLimits, TrapKind, Val,
+    Caller, Config, Engine, Error, Features, Instance, Linker, Module, Store, StoreLimits,
+    TrapKind, Val,
 };
 
 mod ways;
@@ -108,6 +109,9 @@ const FOLDED: &[&str] = &[
     "(if (result i32) BAD (then (i32.const 1)) (else (i32.const 2)))",
     "(if (result i32) (i32.gt_s BAD (local.get 0)) (then (i32.const 1)) (else (i32.const 2)))",
     "(block (result i32) (block (block (br_table 0 1 BAD)) (unreachable)) (i32.const 1))",
+    "(i32.wrap_i64 (i64.extend_i32_u (i32.atomic.load offset=3 P)))",
+    "(i32.add (local.get 0) (i32.atomic.load offset=3 P))",
+    "(i32.extend8_s (i32.atomic.load8_u offset=3 P))",
     "(call $middle BAD)",
     "(i32.store P (i32.add BAD (local.get 0))) (i32.const 0)",
     "(i32.store P (i32.sub BAD (local.get 0))) (i32.const 0)",
@@ -140,7 +144,8 @@ fn traps_of_folded_loads_are_those_of_the_loads() {
             let body = case.replace("BAD", "(i32.load P)");
             let body = body.replace('P', "(i32.sub (i32.const 65533) (local.get 0))");
             let body = format!("{} {body}", many.repeat(before));
-            let [first, others @ ..] = ways(Config::new())
+            let features = Features::default().union(Features::THREADS);
+            let [first, others @ ..] = ways(Config::new().features(features))
                 .map(|engine| frames(&engine, &body, TrapKind::MemoryOutOfBounds));
             for other in others {
                 assert_eq!(other, first, "after {before}: {case}");

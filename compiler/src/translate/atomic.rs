@@ -132,6 +132,7 @@ impl Translator<'_> {
 
     fn atomic_load(&mut self, memarg: &MemArg, access: Type, ty: Type) {
         let (address, flags) = self.address(memarg, access.bytes());
+        let flags = self.load_flags(flags);
         let value = self.b.ins().atomic_load(access, flags, address);
         self.push_extended(value, ty);
     }

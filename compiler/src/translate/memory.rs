@@ -79,12 +79,16 @@ impl Translator<'_> {
     /// As [`Translator::place`], for a load.
     fn load_place(&mut self, memarg: &MemArg, bytes: u32) -> Place {
         let place = self.place(memarg, bytes);
+        Place { flags: self.load_flags(place.flags), ..place }
+    }
+
+    /// Flags of a load instead of those of any access.
+    pub(super) fn load_flags(&mut self, flags: MemFlagsData) -> MemFlagsData {
         if !self.env.folds_loads() {
-            return place;
+            return flags;
         }
         self.loads += 1;
-        let number = folded::numbered(self.loads);
-        Place { flags: place.flags.with_trap_code(Some(number)), ..place }
+        flags.with_trap_code(Some(folded::numbered(self.loads)))
     }
 
     fn place_at(&mut self, index: Value, memarg: &MemArg, bytes: u32) -> Place {
