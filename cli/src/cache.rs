@@ -24,6 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lithe::{Artifact, Engine};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, Stat};
 use rustix::io::Errno;
+use rustix::time::ClockId;
 
 /// Bytes that the cache has at most, unless told otherwise.
 pub const DEFAULT_BYTES: u64 = 1 << 30;
@@ -115,9 +116,9 @@ pub fn identity(stat: &Stat) -> [u8; 64] {
         stat.st_ino,
         stat.st_size as u64,
         stat.st_mtime as u64,
-        stat.st_mtime_nsec as u64,
+        stat.st_mtime_nsec,
         stat.st_ctime as u64,
-        stat.st_ctime_nsec as u64,
+        stat.st_ctime_nsec,
         u64::from(stat.st_mode),
     ];
     let mut bytes = [0; 64];
@@ -189,8 +190,14 @@ impl Cache {
     /// The artifact of the module with this hash. Whoever loads it compares the hash in it.
     pub fn find(&self, module: &[u8; 32]) -> Option<Entry> {
         let entry = self.sealed(&name(&self.question(module), ARTIFACT))?;
-        if entry.used.elapsed().is_ok_and(|ago| ago > HOUR) {
-            // Only the order in which artifacts go is lost when this fails.
+        let unsure = outlived_a_crash(entry.used);
+        if unsure {
+            let mut bytes = Vec::new();
+            (&entry.file).read_to_end(&mut bytes).ok()?;
+            Artifact::new(bytes).and_then(|artifact| artifact.verify()).ok()?;
+        }
+        if unsure || entry.used.elapsed().is_ok_and(|ago| ago > HOUR) {
+            // When this fails, what is lost is only the order in which artifacts go, or the next look takes as long.
             let _ = entry.file.set_modified(SystemTime::now());
         }
         Some(entry)
@@ -207,8 +214,7 @@ impl Cache {
         let Some(mut draft) = cache.draft() else { return Ok(None) };
         make(&mut draft.file)?;
         let fits = draft.file.metadata().is_ok_and(|metadata| metadata.len() <= cache.max);
-        // After a crash, a file of zeros would be mapped as code.
-        let stored = fits && draft.file.sync_data().is_ok() && draft.publish(&name);
+        let stored = fits && draft.publish(&name);
         cache.shrink();
         Ok(stored.then(|| cache.sealed(&name)).flatten())
     }
@@ -302,6 +308,16 @@ impl Cache {
     pub fn clear(&self) {
         self.list().iter().for_each(|listed| self.remove(&listed.name));
     }
+}
+
+/// Whether a file is as old as the last start of the system, or older: when the system crashed before, the file may have
+/// its length but not its contents, since nobody waits for the disk when files are written.
+fn outlived_a_crash(used: SystemTime) -> bool {
+    let up = rustix::time::clock_gettime(ClockId::Boottime);
+    let up = Duration::from_secs(u64::try_from(up.tv_sec).unwrap_or(0));
+    let now = SystemTime::now();
+    // A time to come is one of a clock that was set back since.
+    now.checked_sub(up).is_none_or(|start| used <= start) || used > now
 }
 
 /// When a file was used or made.

@@ -36,10 +36,13 @@ pub fn compile(options: &Options) -> Result<i32, Report> {
     let module = Module::named(&engine, bytes, &load::name(file));
     let module = module.map_err(|error| report::load(file, &error))?;
     let loaded = clock.elapsed();
-    let size = with_progress(options, file, |how| match target {
-        Target::Cache(cache) => Job { file, module: &module, how }.cache(cache.of(&engine), &input),
-        Target::Stdout => Job { file, module: &module, how }.stdout(),
-        Target::File(out) => Job { file, module: &module, how }.file(&out),
+    let size = with_progress(options, file, |how| {
+        let job = Job { file, module: &module, how, emit: options.emit };
+        match target {
+            Target::Cache(cache) => job.cache(cache.of(&engine), &input),
+            Target::Stdout => job.stdout(),
+            Target::File(out) => job.file(&out),
+        }
     })?;
     if options.stats {
         let figures = stats::Compiled {
@@ -66,15 +69,11 @@ enum Target {
 /// Where the code goes, or what is wrong with the flags.
 fn target(options: &Options, file: &Path) -> Result<Target, Report> {
     let usage = |sentence: &str| Err(Report::new(USAGE, "usage", sentence));
-    if options.emit == Emit::Object {
-        return usage(
-            "--emit object arrives with a later release; --emit artifact is what `lithe run` takes",
-        );
-    }
+    let object = options.emit == Emit::Object;
     if options.into_cache {
-        if options.output.is_some() || options.target.is_some() {
+        if options.output.is_some() || options.target.is_some() || object {
             return usage(
-                "--cache goes with neither --output nor --target: the cache is for this machine",
+                "--cache goes with neither --output, --target nor --emit object: it is for `lithe run` here",
             );
         }
         let cache = Cache::open(options.max_cache);
@@ -89,6 +88,7 @@ fn target(options: &Options, file: &Path) -> Result<Target, Report> {
         None if file == OsStr::new("-") => {
             usage("a module from standard input needs --output FILE, or `--output -`")
         }
+        None if object => Ok(Target::File(file.with_extension("o"))),
         None => Ok(Target::File(file.with_extension("lithe"))),
     }
 }
@@ -98,10 +98,11 @@ struct Job<'a> {
     file: &'a Path,
     module: &'a Module,
     how: &'a Compilation<'a>,
+    emit: Emit,
 }
 
 impl Job<'_> {
-    /// The report of code that cannot be made, or not be written.
+    /// The report of code that cannot be made or written.
     fn failed(&self, error: &Error) -> Report {
         report::load(self.file, error)
     }
@@ -121,7 +122,23 @@ impl Job<'_> {
     }
 
     fn bytes(&self) -> Result<Vec<u8>, Report> {
-        self.module.compile(self.how).map_err(|error| self.failed(&error))
+        let bytes = match self.emit {
+            Emit::Artifact => self.module.compile(self.how),
+            Emit::Object => self.module.compile_object(self.how, &symbol(self.file)),
+        };
+        bytes.map_err(|error| self.failed(&error))
+    }
+
+    /// Writes what was asked for.
+    fn write(&self, file: &mut File, shown: &str) -> Result<(), Report> {
+        match self.emit {
+            Emit::Artifact => {
+                self.module.compile_to(self.how, file).map_err(|error| self.failed(&error))
+            }
+            Emit::Object => {
+                file.write_all(&self.bytes()?).map_err(|error| unwritten(shown, &error))
+            }
+        }
     }
 
     fn stdout(&self) -> Result<u64, Report> {
@@ -149,8 +166,7 @@ impl Job<'_> {
         let draft = out.with_file_name(name);
         let file = File::options().write(true).create_new(true).open(&draft);
         let mut file = file.map_err(|error| unwritten(&shown, &error))?;
-        let compiled = self.module.compile_to(self.how, &mut file);
-        let written = compiled.map_err(|error| self.failed(&error)).and_then(|()| {
+        let written = self.write(&mut file, &shown).and_then(|()| {
             std::fs::rename(&draft, out).map_err(|error| unwritten(&shown, &error))?;
             Ok(file.metadata().map_or(0, |metadata| metadata.len()))
         });
@@ -158,6 +174,12 @@ impl Job<'_> {
             let _ = std::fs::remove_file(&draft);
         })
     }
+}
+
+/// What an object's symbol is called after: the file's stem, as far as programs can spell it.
+fn symbol(file: &Path) -> String {
+    let stem = load::name(file);
+    stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 fn unwritten(out: &str, error: &std::io::Error) -> Report {

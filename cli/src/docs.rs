@@ -97,6 +97,7 @@ pub fn markdown() -> String {
     let later = FLAGS.iter().filter(|flag| flag.id == Id::Later);
     let later: Vec<&str> = later.filter_map(|flag| flag.key).map(|(_, key)| key).collect();
     let _ = writeln!(text, "\nRefused until a later release brings them: `-S` {}.", quoted(&later));
+    text += NATIVE;
     text += "\n## Configuration file\n\n\
              `--config FILE` reads TOML: long flags without their dashes at the top, and the keys of `-O`, `-C`, \
              `-D`, `-W`, `-S`\nin the tables `optimize`, `codegen`, `debug`, `wasm` and `wasi`. Flags given on the \
@@ -116,6 +117,28 @@ pub fn markdown() -> String {
              | 134 | the guest trapped, or used up its fuel or time |\n";
     text
 }
+
+const NATIVE: &str = "
+## Native code
+
+`--engine auto`, the default, runs a module natively when its code is in the cache, or when it is soon compiled: that is
+done at once, and the code kept, when all function bodies together have at most 64 KiB. Larger modules run in the
+interpreter. `--engine native` compiles them too, which `lithe compile --cache FILE` does without running them;
+`--engine interp` never compiles. `--stats` tells how a module ran.
+
+The cache is the folder `lithe` in `$XDG_CACHE_HOME`, or in `~/.cache`. A file that has not changed is found by its
+identity (device, number, size, times), any other by its contents; flags that change code or what is accepted are part of
+the question. A folder that belongs to another user or that others may write is not used. `lithe cache` shows what there
+is, `lithe cache clear` removes it.
+
+`lithe compile FILE` writes an artifact, which starts without compiling on any machine of the kind that `--target` names
+(without it: machines like this one). Its native code cannot be verified, so `lithe run` refuses it without
+`--allow-precompiled`. It runs only with the version of Lithe that made it, and with the same `--traps`, fuel
+(`--count-fuel`) and `--deterministic`.
+
+`--traps signals`, the default where address space is not limited, makes the fastest code; `--traps checks` needs neither
+handlers of signals nor reservations of address space.
+";
 
 fn quoted(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();

@@ -161,7 +161,8 @@ impl<'o> Engines<'o> {
         let compiled = with_progress(self.options, path, |how| self.compiled(&module, how, path));
         match compiled {
             Ok(native) => Ok((native, How::Compiled(clock.elapsed()))),
-            Err(error) if auto => {
+            // The interpreter has vectors on every machine.
+            Err(error) if auto || error.kind() == ErrorKind::Machine => {
                 let reason = format!("since it cannot be compiled: {error}");
                 Ok((module, How::Interpreted(reason)))
             }
@@ -184,7 +185,7 @@ impl<'o> Engines<'o> {
                 Err(error) if error.kind() != ErrorKind::Artifact => return Err(error),
                 Err(_) | Ok(None) => {}
                 Ok(Some(entry)) => {
-                    if let Some(module) = self.from_entry(&entry, &hash, &name) {
+                    if let Some(module) = self.module_of(&entry, &hash, &name) {
                         return Ok(module);
                     }
                 }
@@ -216,10 +217,10 @@ impl<'o> Engines<'o> {
     /// The module with this hash, when its code is in the cache.
     fn cached(&mut self, hash: &[u8; 32], name: &str) -> Option<Module> {
         let entry = self.cache.as_ref()?.find(hash)?;
-        self.from_entry(&entry, hash, name)
+        self.module_of(&entry, hash, name)
     }
 
-    fn from_entry(&mut self, entry: &cache::Entry, hash: &[u8; 32], name: &str) -> Option<Module> {
+    fn module_of(&mut self, entry: &cache::Entry, hash: &[u8; 32], name: &str) -> Option<Module> {
         let module = precompiled::from_cache(&self.engine, entry, name).ok()?;
         (module.hash() == *hash).then_some(())?;
         self.mapped.push(entry.id());

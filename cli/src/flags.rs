@@ -58,7 +58,7 @@ pub const VERBS: &[VerbRow] = &[
         name: "inspect",
         operand: "FILE",
         usage: "[flags] FILE",
-        help: "Show the sections, imports and exports of a module, or a function's bytecode",
+        help: "Show the sections, imports and exports of a module, or a function's code",
     },
     VerbRow {
         verb: Verb::Wast,
@@ -213,6 +213,7 @@ pub enum Id {
     Trace,
     Format,
     Bytecode,
+    Native,
     Known,
     /// Changes nothing in this engine, so any value will do.
     Accepted,
@@ -266,12 +267,13 @@ pub fn keys(group: Group) -> impl Iterator<Item = (&'static str, &'static Flag)>
 
 const RUN: &[Verb] = &[Verb::Run];
 const COMPILE: &[Verb] = &[Verb::Compile];
+const TARGETED: &[Verb] = &[Verb::Compile, Verb::Inspect];
 const COMPILING: &[Verb] = &[Verb::Run, Verb::Compile];
 const LOADING: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Validate, Verb::Inspect];
 const REPORTING: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Validate, Verb::Inspect, Verb::Cache];
 const CACHING: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Cache];
 const ENGINES: &[Verb] = &[Verb::Run, Verb::Wast];
-const CODE: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Wast];
+const CODE: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Inspect, Verb::Wast];
 
 const fn flag(
     id: Id,
@@ -385,9 +387,9 @@ pub const FLAGS: &[Flag] = &[
         "Limit the cache of native code, by default 1G; what was not used for the longest time goes first"),
     key(Codegen, "parallel-compilation", Id::Parallel, Nothing, Topic::Engine,
         "Compile on all processors, on by default").verbs(COMPILING),
-    flag(Id::Target, "target", One("MACHINE"), Topic::Engine, COMPILE,
+    flag(Id::Target, "target", One("MACHINE"), Topic::Engine, TARGETED,
         "Compile for x86_64, aarch64 or riscv64, with features of processors as in riscv64+v, or for a triple"),
-    flag(Id::CountFuel, "count-fuel", Nothing, Topic::Engine, COMPILE,
+    flag(Id::CountFuel, "count-fuel", Nothing, Topic::Engine, TARGETED,
         "Make code that `--fuel` can stop"),
     flag(Id::Deterministic, "deterministic", Nothing, Topic::Engine, COMPILING,
         "Make runs repeat: one NaN, and clocks and random bytes from a seed"),
@@ -414,6 +416,8 @@ pub const FLAGS: &[Flag] = &[
         "Choose how reports are printed"),
     flag(Id::Bytecode, "bytecode", One("FUNC"), Topic::Output, &[Verb::Inspect],
         "Disassemble the bytecode of a function, by index or name"),
+    flag(Id::Native, "native", One("FUNC"), Topic::Output, &[Verb::Inspect],
+        "Disassemble the machine code of a function, by index or name, with its operators beside it"),
     flag(Id::Known, "known", One("FILE"), Topic::Output, &[Verb::Wast],
         "Read the list of known failures from a file"),
 

@@ -4,9 +4,10 @@
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use lithe::{Artifact, Config, Engine, Import, Module, Traps};
+use lithe::{Artifact, Config, Engine, Error, Import, Module, Traps};
 use serde_json::{Value, json};
 
+use crate::engines::with_progress;
 use crate::load::{self, MAX_MODULE_BYTES};
 use crate::options::{Format, Options};
 use crate::output::{print, table, visible};
@@ -16,48 +17,80 @@ use crate::report::{self, FAILED, Report};
 pub fn inspect(options: &Options) -> Result<i32, Report> {
     let file = Path::new(options.operands.first().map_or("-".as_ref(), |file| file.as_os_str()));
     let config = Config::new().features(options.features).dispatch(options.dispatch);
+    let traps = options.traps.unwrap_or_else(crate::engines::traps);
+    let config = config.fuel(options.count_fuel).traps(traps);
     let bytes = load::read(file, MAX_MODULE_BYTES).map_err(|error| load::unread(file, &error))?;
     let artifact = Artifact::is(&bytes).then(|| Artifact::new(&*bytes)).transpose();
     let artifact = artifact.map_err(|error| report::load(file, &error))?;
     let binary = artifact.as_ref().map_or(&*bytes, Artifact::module);
     let module = Module::named(&Engine::new(&config), binary, &load::name(file));
     let module = module.map_err(|error| report::load(file, &error))?;
-    let text = match (&options.bytecode, options.format) {
-        (Some(name), format) => bytecode(&module, file, name, format)?,
-        (None, Format::Text) => text(&module, artifact.as_ref(), file),
-        (None, Format::Json) => format!("{}\n", machine(&module, artifact.as_ref(), file)),
+    let text = match (&options.bytecode, &options.native, options.format) {
+        (Some(name), _, format) => {
+            let function = Function::new(&module, file, name)?;
+            function.shown("bytecode", module.disassemble(function.index), format)?
+        }
+        (None, Some(name), format) => {
+            let function = Function::new(&module, file, name)?;
+            let code =
+                with_progress(options, file, |how| module.disassemble_native(how, function.index));
+            function.shown("native", code, format)?
+        }
+        (None, None, Format::Text) => text(&module, artifact.as_ref(), file),
+        (None, None, Format::Json) => format!("{}\n", machine(&module, artifact.as_ref(), file)),
     };
     print(&text).map_err(|error| report::failed(&error))?;
     Ok(0)
 }
 
-fn bytecode(module: &Module, file: &Path, name: &str, format: Format) -> Result<String, Report> {
-    let shown = file.display();
-    let found = module.function_by_name(name).ok_or_else(|| {
-        let count = module.functions();
-        let headline = format!(
-            "`{shown}` has no function `{name}`; give an index below {count}, an exported name, or a name \
-             of the name section"
-        );
-        Report::new(FAILED, "entry", headline)
-    })?;
-    let lines = module.disassemble(found).map_err(|error| {
-        let headline = format!("`{shown}`: {}", visible(&error.to_string()));
-        Report::new(FAILED, "entry", headline)
-    })?;
-    Ok(match format {
-        Format::Json => {
-            let lines: Vec<&str> = lines.lines().collect();
-            let name = module.function_name(found);
-            format!("{}\n", json!({ "function": found, "name": name, "bytecode": lines }))
-        }
-        Format::Text => {
-            let name = module.function_name(found).map(|name| format!(" `{}`", visible(&name)));
-            let ty = module.function_type(found).map(|ty| format!(": {ty}"));
-            let (name, ty) = (name.unwrap_or_default(), ty.unwrap_or_default());
-            format!("function {found}{name}{ty}\n{}\n", lines.trim_end())
-        }
-    })
+/// A function that is shown.
+struct Function<'a> {
+    module: &'a Module,
+    file: &'a Path,
+    index: u32,
+}
+
+impl<'a> Function<'a> {
+    /// The function that `name` means.
+    fn new(module: &'a Module, file: &'a Path, name: &str) -> Result<Function<'a>, Report> {
+        let index = module.function_by_name(name).ok_or_else(|| {
+            let (shown, count) = (file.display(), module.functions());
+            let headline = format!(
+                "`{shown}` has no function `{name}`; give an index below {count}, an exported name, or a name \
+                 of the name section"
+            );
+            Report::new(FAILED, "entry", headline)
+        })?;
+        Ok(Function { module, file, index })
+    }
+
+    /// The function with its code, which machines find under the name of its kind.
+    fn shown(
+        &self,
+        kind: &str,
+        code: Result<String, Error>,
+        format: Format,
+    ) -> Result<String, Report> {
+        let Function { module, file, index } = *self;
+        let code = code.map_err(|error| {
+            let headline = format!("`{}`: {}", file.display(), visible(&error.to_string()));
+            Report::new(FAILED, "entry", headline)
+        })?;
+        Ok(match format {
+            Format::Json => {
+                let lines: Vec<&str> = code.lines().collect();
+                let name = module.function_name(index);
+                format!("{}\n", json!({ "function": index, "name": name, kind: lines }))
+            }
+            Format::Text => {
+                let name = module.function_name(index);
+                let name = name.map(|name| format!(" `{}`", visible(&name)));
+                let ty = module.function_type(index).map(|ty| format!(": {ty}"));
+                let (name, ty) = (name.unwrap_or_default(), ty.unwrap_or_default());
+                format!("function {index}{name}{ty}\n{}\n", code.trim_end())
+            }
+        })
+    }
 }
 
 fn text(module: &Module, artifact: Option<&Artifact>, file: &Path) -> String {
@@ -117,15 +150,18 @@ fn machine(module: &Module, artifact: Option<&Artifact>, file: &Path) -> Value {
         .exports()
         .into_iter()
         .map(|export| json!({ "name": export.name, "type": export.ty.to_string() }));
-    json!({
+    let mut object = json!({
         "file": file.display().to_string(),
         "name": module.name(),
         "bytes": module.size(),
         "sections": sections.collect::<Vec<Value>>(),
         "imports": imports.collect::<Vec<Value>>(),
         "exports": exports.collect::<Vec<Value>>(),
-        "native": native,
-    })
+    });
+    if let (Value::Object(object), Some(native)) = (&mut object, native) {
+        object.insert("native".into(), native);
+    }
+    object
 }
 
 /// What native code is for.

@@ -86,6 +86,7 @@ pub struct Options {
     pub trace: bool,
     pub format: Format,
     pub bytecode: Option<String>,
+    pub native: Option<String>,
     pub known: Option<PathBuf>,
 }
 
@@ -129,6 +130,7 @@ impl Options {
             trace: false,
             format: Format::Text,
             bytecode: None,
+            native: None,
             known: None,
         }
     }
@@ -295,6 +297,7 @@ impl Options {
             Id::Trace => self.trace = values::switch(value)?,
             Id::Format => self.format = format(value)?,
             Id::Bytecode => self.bytecode = Some(values::text(value)?.into()),
+            Id::Native => self.native = Some(values::text(value)?.into()),
             Id::Known => self.known = Some(value.into()),
             Id::Accepted => {}
             Id::Later => {

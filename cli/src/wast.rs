@@ -24,7 +24,8 @@ pub fn wast(options: &Options) -> Result<i32, Report> {
         traps: options.traps.unwrap_or_else(crate::engines::traps),
         ..Default::default()
     };
-    let run = || wast_command(&[how.clone()], &paths, options.known.as_deref(), &mut out);
+    let run =
+        || wast_command(std::slice::from_ref(&how), &paths, options.known.as_deref(), &mut out);
     let passed = catch_unwind(AssertUnwindSafe(run)).map_err(|_| {
         let headline = format!(
             "the script runner has a bug; please report it with the script at {}",

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A directory of its own for one test, removed at its end, with a cache in it.
 struct Scratch(PathBuf);
@@ -198,6 +198,34 @@ fn files_that_lithe_did_not_make_are_not_used() {
 }
 
 #[test]
+fn code_from_before_the_last_start_of_the_system_is_looked_at() {
+    let scratch = Scratch::new("crash");
+    scratch.module("a.wasm", 7);
+    let code = |write: &dyn Fn(&mut Vec<u8>)| {
+        assert_eq!(scratch.status(&["a.wasm"]).0, 7);
+        let path = scratch.files("lithe").remove(0);
+        let mut bytes = fs::read(&path).expect("an artifact");
+        write(&mut bytes);
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("a mode");
+        fs::write(&path, bytes).expect("an artifact");
+        fs::set_permissions(&path, Permissions::from_mode(0o500)).expect("a mode");
+        let file = fs::File::open(&path).expect("an artifact");
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).expect("a time");
+        path
+    };
+    let path = code(&|_| ());
+    assert_eq!(scratch.status(&["a.wasm"]), (7, CACHED.into()));
+    let age = fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("a time");
+    assert!(age.elapsed().is_ok_and(|age| age < Duration::from_secs(60)));
+    // As after a crash: the length is right, the contents are zeros.
+    code(&|bytes| bytes[240..].fill(0));
+    assert_eq!(scratch.status(&["a.wasm"]), (7, COMPILED.into()));
+    code(&|bytes| *bytes.last_mut().expect("bytes") ^= 1);
+    assert_eq!(scratch.status(&["a.wasm"]), (7, COMPILED.into()));
+    assert_eq!(scratch.status(&["a.wasm"]), (7, CACHED.into()));
+}
+
+#[test]
 fn notes_are_believed_by_what_they_say() {
     let scratch = Scratch::new("notes");
     scratch.module("a.wasm", 7);
@@ -279,8 +307,9 @@ fn a_guest_cannot_write_the_code_that_runs() {
     assert_eq!(ran.status.code(), Some(1), "{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(fs::metadata(scratch.0.join("self.wasm")).expect("the artifact").len(), size);
     // Code in the cache, whose folder is granted.
-    assert_eq!(scratch.status(&["--dir", ".::/", &guest]).0, 1);
+    assert_eq!(scratch.status(&[&guest]).0, 1);
     let code = scratch.files("lithe").remove(0);
+    let size = fs::metadata(&code).expect("the code").len();
     fs::hard_link(&code, scratch.cache().join("self.wasm")).expect("the guest's name");
     let cache = format!("{}::/", scratch.cache().display());
     let (status, how) = scratch.status(&["--dir", &cache, &guest]);

@@ -33,7 +33,7 @@ pub enum Function {
     Rare(Rare),
 }
 
-/// A rare call into the runtime. It has the native convention, after which nothing survives an exception.
+/// A rare call into the runtime. One that throws has the native convention, after which nothing survives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rare {
     /// Throws an exception.
@@ -44,12 +44,15 @@ pub enum Rare {
     Interrupted,
     /// Fuel ran out.
     OutOfFuel,
+    /// Makes room for an object of so many bytes.
+    MakeRoom,
     /// Traps.
     Trap(TrapKind),
 }
 
 impl Rare {
-    const FIRST: [Rare; 4] = [Rare::Throw, Rare::ThrowNew, Rare::Interrupted, Rare::OutOfFuel];
+    const FIRST: [Rare; 5] =
+        [Rare::Throw, Rare::ThrowNew, Rare::Interrupted, Rare::OutOfFuel, Rare::MakeRoom];
 
     fn from_number(number: u32) -> Option<Rare> {
         let number = number as usize;
@@ -78,6 +81,7 @@ impl Rare {
             Rare::ThrowNew => Builtin::throw_new,
             Rare::Interrupted => Builtin::interrupted,
             Rare::OutOfFuel => Builtin::out_of_fuel,
+            Rare::MakeRoom => Builtin::make_room,
             Rare::Trap(_) => Builtin::trap,
         }
     }
@@ -87,6 +91,7 @@ impl Rare {
         match self {
             Rare::Throw => &[types::I32],
             Rare::ThrowNew => &[types::I32, types::I64],
+            Rare::MakeRoom => &[types::I64],
             _ => &[],
         }
     }
@@ -348,9 +353,17 @@ impl<'a> Env<'a> {
         signature
     }
 
-    /// The native convention for a rare call into the runtime.
+    /// The convention for a rare call into the runtime. After one that returns, all registers are as they were, so that
+    /// what the usual path has in registers stays there.
     pub fn rare_signature(&self, rare: Rare) -> Signature {
-        let mut signature = Signature::new(CallConv::Tail);
+        // On riscv64 saving all registers takes vector instructions, which the machine may not have.
+        let convention = match rare {
+            Rare::Interrupted | Rare::MakeRoom if self.target.arch != Arch::Riscv64 => {
+                CallConv::PreserveAll
+            }
+            _ => CallConv::Tail,
+        };
+        let mut signature = Signature::new(convention);
         if self.convention == Convention::Argument {
             signature.params.push(AbiParam::new(types::I64));
         }

@@ -199,7 +199,7 @@ impl Leg {
             table_elements: LIMITS.1,
             stack_bytes: match self.strategy {
                 Strategy::Interpreter => STACKS.0,
-                Strategy::Native => STACKS.1,
+                Strategy::Native | Strategy::Auto => STACKS.1,
             },
             heap_bytes: self.heap_bytes,
             ..StoreLimits::default()

@@ -70,7 +70,7 @@ pub fn offsets<'a>(frames: impl Iterator<Item = &'a Frame>) -> Vec<u32> {
         let key = (core::ptr::from_ref(code), func);
         let map = maps.entry(key).or_insert_with(|| positions(code, func, &mut buffers));
         let at = map.partition_point(|(start, _)| *start <= frame.cell);
-        let start = code.module().bodies[func as usize].start;
+        let start = code.whole_module().bodies.get(func as usize).map_or(0, |body| body.start);
         at.checked_sub(1).map_or(start, |at| map[at].1)
     };
     frames.map(offset).collect()

@@ -73,6 +73,13 @@ impl Module {
         Ok(lithe_compiler::compile_object(valid, &options, name)?)
     }
 
+    /// The machine code that is made for the function with this index, as text, with operators beside it.
+    #[cfg(feature = "native")]
+    pub fn disassemble_native(&self, how: &Compilation<'_>, func: u32) -> Result<String> {
+        let (valid, options) = self.compilation(how)?;
+        Ok(lithe_compiler::disassemble(valid, &options, func)?)
+    }
+
     #[cfg(feature = "native")]
     fn compilation<'a>(
         &'a self,
@@ -97,6 +104,12 @@ impl Module {
     pub fn compile(&self, how: &Compilation<'_>) -> Result<Vec<u8>> {
         let Compilation { machine: _, threads: _, progress: _ } = how;
         Err(crate::native::no_compiler())
+    }
+
+    /// The machine code of a function as text.
+    #[cfg(not(feature = "native"))]
+    pub fn disassemble_native(&self, how: &Compilation<'_>, _func: u32) -> Result<String> {
+        self.compile(how).map(|_| String::new())
     }
 
     /// Compiles the module to a relocatable object.

@@ -174,7 +174,7 @@ impl Module {
     pub fn disassemble(&self, func: u32) -> Result<String> {
         let defined = func
             .checked_sub(self.code.module().imported_funcs)
-            .filter(|defined| (*defined as usize) < self.code.module().bodies.len())
+            .filter(|defined| (*defined as usize) < self.code.whole_module().bodies.len())
             .ok_or_else(|| Error::usage(format!("function {func} has no body in this module")))?;
         lithe_interp::disassemble(&self.code, defined)
             .map_err(|error| lithe_interp::Error::Translate(error).into())
@@ -182,7 +182,7 @@ impl Module {
 
     /// The parts of the binary form, for people to look at.
     pub fn sections(&self) -> Vec<Section> {
-        let module = self.code.module();
+        let module = self.code.whole_module();
         let code: usize = module.bodies.iter().map(|body| body.len()).sum();
         let data: usize = module.data.iter().map(|data| data.range.len()).sum();
         let counted = [
@@ -223,7 +223,7 @@ impl Module {
 
     /// Bytes of all function bodies.
     pub fn body_bytes(&self) -> usize {
-        self.code.module().bodies.iter().map(|body| body.len()).sum()
+        self.code.whole_module().bodies.iter().map(|body| body.len()).sum()
     }
 
     /// Bytes of bytecode translated so far.

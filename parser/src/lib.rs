@@ -33,7 +33,7 @@ pub use module::{
     ImportType, Module, SegmentMode, Table,
 };
 pub use names::Names;
-pub use sections::parse;
+pub use sections::{parse, parse_without_bodies};
 pub use text::OperatorText;
 pub use wasmparser::{
     BinaryReader, BlockType, BrTable, Catch, FunctionBody, HeapType as WasmHeapType, Ieee32,

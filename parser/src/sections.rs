@@ -5,7 +5,7 @@ use alloc::{boxed::Box, format, string::ToString, vec, vec::Vec};
 
 use lithe_types::{TableType, limits};
 use wasmparser::{
-    DataKind, ElementKind, Encoding, ExternalKind, Imports, Parser, Payload, TypeRef,
+    Chunk, DataKind, ElementKind, Encoding, ExternalKind, Imports, Parser, Payload, TypeRef,
 };
 
 use crate::{
@@ -21,6 +21,45 @@ const MAGIC: &[u8] = b"\0asm";
 /// Decodes a module's bytes into tables.
 pub fn parse(bytes: impl Into<Bytes>) -> Result<Module> {
     let bytes = bytes.into();
+    let mut module = empty(&bytes)?;
+    for payload in parser().parse_all(&bytes) {
+        module.section(payload?)?;
+    }
+    module.bytes = bytes;
+    Ok(module)
+}
+
+/// Like [`parse`], but leaves out the bodies: the code section is not looked at. For modules whose code is elsewhere.
+pub fn parse_without_bodies(bytes: impl Into<Bytes>) -> Result<Module> {
+    let bytes = bytes.into();
+    let mut module = empty(&bytes)?;
+    let mut parser = parser();
+    let mut rest: &[u8] = &bytes;
+    loop {
+        let Chunk::Parsed { consumed, payload } = parser.parse(rest, true)? else { break };
+        rest = rest.get(consumed..).unwrap_or(&[]);
+        match payload {
+            Payload::CodeSectionStart { size, .. } => {
+                parser.skip_section();
+                rest = rest.get(size as usize..).unwrap_or(&[]);
+                module.section(payload)?;
+            }
+            Payload::End(_) => break,
+            payload => module.section(payload)?,
+        }
+    }
+    module.bytes = bytes;
+    Ok(module)
+}
+
+fn parser() -> Parser {
+    let mut parser = Parser::new(0);
+    parser.set_features(wasmparser::WasmFeatures::all());
+    parser
+}
+
+/// A module to decode these bytes into, when they may be one.
+fn empty(bytes: &Bytes) -> Result<Module> {
     if bytes.len() > limits::MODULE_BYTES {
         let message = format!("the module is larger than {} bytes", limits::MODULE_BYTES);
         return Err(Error::new(ErrorKind::TooLarge, 0, message));
@@ -29,14 +68,7 @@ pub fn parse(bytes: impl Into<Bytes>) -> Result<Module> {
         let message = "magic header not detected: a module begins with the bytes 00 61 73 6d";
         return Err(Error::new(ErrorKind::Malformed, 0, message));
     }
-    let mut module = Module::default();
-    let mut parser = Parser::new(0);
-    parser.set_features(wasmparser::WasmFeatures::all());
-    for payload in parser.parse_all(&bytes) {
-        module.section(payload?)?;
-    }
-    module.bytes = bytes;
-    Ok(module)
+    Ok(Module::default())
 }
 
 fn range32(range: core::ops::Range<u64>) -> core::ops::Range<u32> {

@@ -6,7 +6,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use lithe_parser::Module;
+use lithe_parser::{Bytes, Module};
 use lithe_types::{Features, FuncType};
 use lithe_validator::ValidModule;
 
@@ -29,7 +29,9 @@ pub struct CodeConfig {
 /// A module ready to be instantiated.
 pub struct Code {
     contents: Lazy<Contents>,
-    /// The proof of a module that came with its native code, made when somebody wants it.
+    /// A module that came with its native code, with all of its bodies, read when somebody wants them.
+    whole: Lazy<Option<Module>>,
+    /// The proof of such a module.
     proof: Lazy<Option<ValidModule>>,
     registry: Shared<Registry>,
     config: CodeConfig,
@@ -52,7 +54,7 @@ struct Contents {
 
 enum Source {
     Proven(ValidModule),
-    /// From the artifact of its native code, whose maker proved it.
+    /// From the artifact of its native code, whose maker proved it. The bodies are left out.
     Trusted(Module),
 }
 
@@ -72,7 +74,8 @@ impl Contents {
         let types = registry.register(&tables.types, &tables.rec_groups)?.into_boxed_slice();
         let shapes = types.iter().map(|id| registry.shape(*id)).collect();
         let first = core::ptr::from_ref(stub).cast_mut();
-        let slots = tables.bodies.iter().map(|_| CodeSlot(AtomicPtr::new(first))).collect();
+        let own = tables.funcs.iter().skip(tables.imported_funcs as usize);
+        let slots = own.map(|_| CodeSlot(AtomicPtr::new(first))).collect();
         Some(Contents { module, types, shapes, slots, flaw: None })
     }
 }
@@ -91,6 +94,7 @@ impl Code {
         let contents = Contents::new(Source::Proven(valid), &registry, stub)?;
         Some(Code {
             contents: contents.into(),
+            whole: Lazy::default(),
             proof: Lazy::default(),
             registry,
             config,
@@ -116,6 +120,7 @@ impl Code {
         let label = if label.is_empty() { native.artifact().label() } else { label };
         Code {
             contents: Lazy::default(),
+            whole: Lazy::default(),
             proof: Lazy::default(),
             registry,
             config,
@@ -135,7 +140,7 @@ impl Code {
                 slots: Box::default(),
                 flaw: Some(flaw),
             };
-            match self.parse() {
+            match self.read(lithe_parser::parse_without_bodies) {
                 None => flawed("the module beside the native code is damaged"),
                 Some(module) => Contents::new(Source::Trusted(module), &self.registry, self.stub)
                     .unwrap_or_else(|| flawed("the engine's limit of types is reached")),
@@ -144,11 +149,12 @@ impl Code {
     }
 
     /// The module in the artifact.
-    fn parse(&self) -> Option<Module> {
+    fn read(&self, parse: fn(Bytes) -> Result<Module, lithe_parser::Error>) -> Option<Module> {
         #[cfg(feature = "std")]
         if let Some(native) = &self.native {
-            return lithe_parser::parse(native.artifact().shared_module()).ok();
+            return parse(native.artifact().shared_module()).ok();
         }
+        let _ = parse;
         None
     }
 
@@ -179,14 +185,25 @@ impl Code {
         }
         let proof = self.proof.get(|| {
             let all = Features::ALL.iter().fold(Features::MVP, |all, (_, one)| all.union(*one));
-            lithe_validator::validate(self.parse()?, all).ok()
+            lithe_validator::validate(self.read(lithe_parser::parse)?, all).ok()
         });
         proof.as_ref()
     }
 
-    /// The module's tables.
+    /// The module's tables. Those of a module that came with its native code lack the bodies.
     pub fn module(&self) -> &Module {
         self.contents().module.module()
+    }
+
+    /// The module's tables with the bodies.
+    pub fn whole_module(&self) -> &Module {
+        match &self.contents().module {
+            Source::Proven(valid) => valid.module(),
+            Source::Trusted(module) => {
+                let whole = self.whole.get(|| self.read(lithe_parser::parse));
+                whole.as_ref().unwrap_or(module)
+            }
+        }
     }
 
     /// The canonical types of the engine.

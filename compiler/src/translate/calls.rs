@@ -90,10 +90,10 @@ impl<'a> Translator<'a> {
             O::CallIndirect { type_index, table_index } => {
                 let index = self.pop();
                 let class = self.env.classes[type_index as usize];
-                match self.from_static_table(table_index, type_index, index) {
+                match self.static_element(table_index, type_index, index) {
                     Some(code) => self.call(Callee::Near(code), class),
                     None => {
-                        let func = self.from_table(table_index, type_index, index);
+                        let func = self.dynamic_element(table_index, type_index, index);
                         self.call_func(func, class);
                     }
                 }
@@ -101,10 +101,10 @@ impl<'a> Translator<'a> {
             O::ReturnCallIndirect { type_index, table_index } => {
                 let index = self.pop();
                 let class = self.env.classes[type_index as usize];
-                match self.from_static_table(table_index, type_index, index) {
+                match self.static_element(table_index, type_index, index) {
                     Some(code) => self.return_call(Callee::Near(code), class),
                     None => {
-                        let func = self.from_table(table_index, type_index, index);
+                        let func = self.dynamic_element(table_index, type_index, index);
                         self.return_call_func(func, class);
                     }
                 }
@@ -278,7 +278,7 @@ impl<'a> Translator<'a> {
     }
 
     /// The code of the element at `index` of a table that never changes; `None` when the table may change.
-    fn from_static_table(&mut self, table: u32, ty: u32, index: Value) -> Option<Value> {
+    fn static_element(&mut self, table: u32, ty: u32, index: Value) -> Option<Value> {
         // Subtypes of an open type are in other classes.
         if !self.env.module.types[ty as usize].is_final {
             return None;
@@ -326,7 +326,7 @@ impl<'a> Translator<'a> {
     }
 
     /// The function at `index` of a table, when its type is or declares `ty`.
-    fn from_table(&mut self, table: u32, ty: u32, index: Value) -> Value {
+    fn dynamic_element(&mut self, table: u32, ty: u32, index: Value) -> Value {
         let index = self.widen(index);
         let record = self.word(self.env.context.table(table));
         let flags = self.flags(Region::Records);

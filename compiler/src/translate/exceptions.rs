@@ -84,7 +84,7 @@ impl<'a> Translator<'a> {
             | Catch::All { label }
             | Catch::AllRef { label } => depth.saturating_sub(1 + *label as usize),
         };
-        let clauses = table.catches.iter().map(|catch| (catch.clone(), label(catch), None));
+        let clauses = table.catches.iter().map(|catch| (*catch, label(catch), None));
         let clauses = clauses.collect();
         self.block(&table.ty);
         self.set_try(Try::Table(clauses));

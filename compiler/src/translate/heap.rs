@@ -7,10 +7,11 @@ use cranelift_codegen::ir::{
     BlockArg, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, TrapCode, Type,
     Value, condcodes::IntCC, types,
 };
-use lithe_runtime::{Repr, Vm, abi, abi::Builtin};
+use lithe_runtime::{Repr, Vm, abi};
 use lithe_types::{RefType, StorageType, TrapKind, ValType};
 
 use super::{Translator, context::Region};
+use crate::env::Rare;
 
 /// How many regions the fields of all types share: each of them costs the compiler something at each access.
 const BUCKETS: u32 = 16;
@@ -180,7 +181,7 @@ impl Translator<'_> {
         self.b.ins().brif(full, cold, &[], next, &[reference.into()]);
         let known = self.block_context;
         self.continue_in(cold);
-        self.builtin(Builtin::make_room, &[size]);
+        self.rare(Rare::MakeRoom, &[size]);
         let flags = self.flags(Region::Cursor);
         let reference = self.b.ins().load(types::I32, flags, vm, CURSOR);
         self.b.ins().jump(next, &[reference.into()]);

@@ -89,7 +89,7 @@ pub(crate) fn translate(
 ) -> Result<Translation, TranslateError> {
     let module = code.module();
     let ty = code.signature(module.imported_funcs + func);
-    let body = module.body(func).map_or(0, <[u8]>::len);
+    let body = code.whole_module().body(func).map_or(0, <[u8]>::len);
     let mut scratch = core::mem::take(&mut buffers.scratch);
     let mut translator = Translator {
         module,

@@ -23,6 +23,10 @@ use crate::{Func, Instance, LimitError, Store, Vm, abi::Traps};
 /// Bytes of stack that entering takes beside the arguments and results.
 const ENTRY_BYTES: usize = 8 << 10;
 
+/// Bytes of the stack that are cleared before a call when the store has objects.
+const STALE_BYTES: usize = 4 << 10;
+const _: () = assert!(STALE_BYTES <= ENTRY_BYTES);
+
 /// Serves calls of functions that have no native code.
 #[derive(Clone, Copy)]
 pub struct HostCallback {
@@ -123,6 +127,11 @@ pub unsafe fn call(
         let words = usize::from(func.param_slots) + usize::from(func.result_slots);
         if guest_sp.saturating_sub(limit) < ENTRY_BYTES + 16 * words {
             return exhausted();
+        }
+        // References that earlier calls left here would keep objects alive: frames do not write all that they take.
+        if !(*vm).heap.base.is_null() {
+            let stale = guest_sp - STALE_BYTES;
+            (stale as *mut u8).write_bytes(0, STALE_BYTES);
         }
         let signals = (*state).stack.as_ref().is_some_and(|s| s.traps() == Traps::Signals);
         if signals && let Err(error) = signals::prepare() {

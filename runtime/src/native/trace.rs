@@ -121,11 +121,12 @@ fn frame(code: &Shared<Code>, native: &NativeCode, raw: &RawFrame) -> Option<Fra
     let within = if raw.returns { pc.checked_sub(1)? } else { pc };
     let artifact = native.artifact();
     let function = artifact.function_at(within)?;
-    let start = code.module().bodies.get(function)?.start;
+    let func = code.module().imported_funcs + function as u32;
+    code.module().funcs.get(func as usize)?;
     let site = match raw.returns {
         true => artifact.call_site(function, pc),
         false => artifact.site(function, pc),
     };
-    let func = code.module().imported_funcs + function as u32;
-    Some(Frame { code: code.clone(), func, offset: site.map_or(start, |site| site.module) })
+    let start = || code.whole_module().bodies.get(function).map_or(0, |body| body.start);
+    Some(Frame { code: code.clone(), func, offset: site.map_or_else(start, |site| site.module) })
 }

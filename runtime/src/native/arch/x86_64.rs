@@ -43,6 +43,11 @@ pub(crate) unsafe extern "C" fn enter(
         "mov rdx, rcx",
         // The chain of frame pointers ends here.
         "xor ebp, ebp",
+        // What the host had in registers is nothing that the collector should find in the guest's frames.
+        "xor ebx, ebx",
+        "xor r12d, r12d",
+        "xor r13d, r13d",
+        "xor r14d, r14d",
         "call rax",
         "pop rdi",
         "mov dword ptr [rdi + {IN_GUEST}], 0",
