@@ -180,6 +180,10 @@ pub fn load(path: &Path, error: &Error) -> Report {
                 };
             ("precompiled", format!("cannot load `{file}`: {message}"), fuel)
         }
+        ErrorKind::Machine => {
+            let hint = "`--target riscv64+v` compiles for machines that have them; others run the module in the interpreter";
+            ("machine", format!("cannot load `{file}`: {message}"), Some(hint))
+        }
         _ => ("load", format!("cannot load `{file}`: {message}"), None),
     };
     let report = Report::new(FAILED, kind, headline)

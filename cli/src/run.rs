@@ -54,6 +54,9 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
         preloads.map(|(name, file)| Ok((name.as_str(), file.as_path(), engines.module(file)?)));
     let preloads = preloads.collect::<Result<Vec<_>, Report>>()?;
     let engine = engines.engine().clone();
+    if let Some(complaint) = engines.complaint.as_ref().filter(|_| options.trace) {
+        complain(&format!("the cache of native code is not used: {complaint}\n"));
+    }
     let words = if options.invoke.is_some() { args } else { &[] };
     let entry = invoke::entry(&module, file, options.invoke.as_deref(), words)?;
 

@@ -137,6 +137,8 @@ fn a_folder_that_others_may_write_is_not_used() {
         assert!(text.contains("others may write"), "{text}");
         let told = scratch.lithe(&["--stats", "a.wasm"]);
         assert!(String::from_utf8_lossy(&told.stderr).contains("no cache       "));
+        let told = scratch.lithe(&["--trace", "a.wasm"]);
+        assert!(String::from_utf8_lossy(&told.stderr).contains("others may write"));
         // Who did not ask is not told.
         assert!(scratch.lithe(&["a.wasm"]).stderr.is_empty());
     }
@@ -279,6 +281,22 @@ fn the_oldest_code_goes_first() {
     assert_eq!(scratch.status(&["--fuel", "9", "0.wasm"]).1, COMPILED);
     scratch.lithe(&["cache", "clear"]);
     assert!(fs::read_dir(scratch.cache()).expect("the cache").next().is_none());
+}
+
+#[test]
+fn little_address_space_is_enough() {
+    let scratch = Scratch::new("space");
+    let hello = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hello.wat");
+    for kilobytes in [700_000, 8_000_000] {
+        let mut command = Command::new("sh");
+        command.env("XDG_CACHE_HOME", scratch.0.join("xdg")).stdin(Stdio::null());
+        let script = format!("ulimit -v {kilobytes}; exec \"$0\" --engine native --stats \"$1\"");
+        let output = command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_lithe")).arg(&hello);
+        let output = output.output().expect("a shell");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.stdout, b"hello from WebAssembly!\n", "{text}");
+        assert!(text.contains("native, "), "{text}");
+    }
 }
 
 #[test]

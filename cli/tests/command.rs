@@ -263,3 +263,61 @@ fn a_program_with_threads_is_right_every_time() {
         }
     }
 }
+
+#[test]
+fn machine_code_is_shown_for_every_machine() {
+    let shown = |flags: &[&str]| {
+        let output = lithe().arg("inspect").args(flags).arg("tests/guests/math.wat").output();
+        let output = output.expect("lithe runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{flags:?}: {text}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for machine in
+        ["host", "x86_64", "aarch64", "riscv64", "riscv64+v", "aarch64-unknown-linux-gnu"]
+    {
+        let text = shown(&["--native", "add", "--target", machine]);
+        assert!(text.starts_with("function 0 `add`: func(i32, i32) -> (i32)\n"), "{text}");
+        assert!(text.contains("i32.add") && text.contains("ret"), "{machine}: {text}");
+    }
+    let checks = shown(&["--native", "add", "--target", "x86_64", "--count-fuel"]);
+    assert!(checks.len() > shown(&["--native", "add", "--target", "x86_64"]).len());
+    assert!(shown(&["--format", "json", "--native", "0"]).contains("\"native\":["));
+}
+
+#[test]
+fn an_object_is_for_linkers() {
+    let scratch = Scratch::new("object");
+    for (machine, number) in [("x86_64", 62), ("aarch64", 183), ("riscv64+v", 243)] {
+        let object = scratch.0.join(machine).with_extension("o");
+        let mut command = lithe();
+        command.args(["compile", "--emit", "object", "--target", machine, "-o"]).arg(&object);
+        let status = command.arg("tests/guests/math.wat").status().expect("lithe runs");
+        assert!(status.success());
+        let bytes = fs::read(&object).expect("an object");
+        assert!(bytes.starts_with(b"\x7fELF\x02\x01"));
+        assert_eq!(bytes[18..20], [number, 0]);
+        let symbol = b"lithe_math\0";
+        assert!(bytes.windows(symbol.len()).any(|window| window == symbol));
+    }
+}
+
+#[test]
+fn an_artifact_comes_through_a_pipe() {
+    let scratch = Scratch::new("pipe");
+    let module = || fs::File::open("tests/guests/exit.wat").expect("the guest");
+    let compiled = lithe().args(["compile", "-o", "-", "-"]).stdin(module()).output();
+    let compiled = compiled.expect("lithe runs").stdout;
+    let file = scratch.0.join("exit.lithe");
+    fs::write(&file, &compiled).expect("an artifact");
+    let run = |flags: &[&str]| {
+        let artifact = fs::File::open(&file).expect("the artifact");
+        lithe().args(flags).arg("-").stdin(artifact).status().expect("lithe runs").code()
+    };
+    assert_eq!(run(&["--allow-precompiled"]), Some(7));
+    assert_eq!(run(&[]), Some(1));
+    // An old one stays where it runs while a new one takes its name.
+    let status = lithe().args(["compile", "tests/guests/exit.wat", "-o"]).arg(&file).status();
+    assert!(status.expect("lithe runs").success());
+    assert!(fs::read_dir(&scratch.0).expect("the folder").count() == 1);
+}

@@ -35,8 +35,7 @@ pub fn parse_without_bodies(bytes: impl Into<Bytes>) -> Result<Module> {
     let mut module = empty(&bytes)?;
     let mut parser = parser();
     let mut rest: &[u8] = &bytes;
-    loop {
-        let Chunk::Parsed { consumed, payload } = parser.parse(rest, true)? else { break };
+    while let Chunk::Parsed { consumed, payload } = parser.parse(rest, true)? {
         rest = rest.get(consumed..).unwrap_or(&[]);
         match payload {
             Payload::CodeSectionStart { size, .. } => {

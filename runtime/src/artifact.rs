@@ -13,7 +13,7 @@
 //!
 //! Parts follow each other without gaps but for alignment, and the last one ends the file. Loading looks at the header
 //! only, so its cost does not depend on the size; [`Artifact::verify`] reads everything. The text of an artifact that
-//! is linked into a program stands elsewhere, and its offset is [`ELSEWHERE`].
+//! is linked into a program stands elsewhere, and its offset is `ELSEWHERE`.
 //!
 //! A *function* is a stretch of text: a defined function of the module (first, in order) or a stub. An *enter* is
 //! the stub that calls functions of a type from the host. A *site* is a place in text that a backtrace, a trap or

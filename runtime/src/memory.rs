@@ -245,10 +245,22 @@ impl Memory {
             self.max_len = self.max_len.min(most);
             reserved = reach(&self.ty);
         }
-        let reserved = reserved.checked_next_multiple_of(PAGE).ok_or_else(|| refused(min))?;
+        let mut reserved = reserved.checked_next_multiple_of(PAGE).ok_or_else(|| refused(min))?;
         let below = wants.below.next_multiple_of(PAGE);
         let all = reserved.checked_add(below).ok_or_else(|| refused(reserved))?;
-        let base = Memory::map(all).ok_or_else(|| refused(all))?;
+        let base = loop {
+            if let Some(base) = Memory::map(reserved + below) {
+                break base;
+            }
+            // Without a guard, less will do: the memory then grows less.
+            if wants.guard || reserved <= min {
+                return Err(refused(all));
+            }
+            reserved = (reserved / 2).max(min).next_multiple_of(PAGE);
+        };
+        if !wants.guard {
+            self.max_len = self.max_len.min(reserved);
+        }
         self.base = base.wrapping_add(below);
         self.backing = Backing::Reserved { reserved, committed: 0, below };
         self.guarded = wants.guard;

@@ -7,10 +7,10 @@ use crate::{
     workspace::{Workspace, run},
 };
 
-/// Bytes that the stripped command may have while it contains no compiler; above them the check fails.
-const BUDGET: u64 = 3_400_000;
+/// Bytes that the stripped command may have, the code generator included; above them the check fails.
+const BUDGET: u64 = 9_200_000;
 
-/// Bytes that it should have. RATIONALE.md says what stands in the way.
+/// Bytes that it should have without the code generator. RATIONALE.md says what stands in the way.
 const AIM: u64 = 2_000_000;
 
 /// Sections smaller than this are added up.

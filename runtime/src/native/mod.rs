@@ -9,7 +9,7 @@
 //!       call() of the host's, and so on
 //! ```
 //!
-//! Guest code runs on a stack of its own, everything else on the host's. Invariant: between [`arch::enter`] and its
+//! Guest code runs on a stack of its own, everything else on the host's. Invariant: between `arch::enter` and its
 //! return no frame of Rust lies on the guest's stack, so leaving is a matter of two stack pointers.
 
 mod arch;
