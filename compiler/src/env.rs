@@ -341,15 +341,19 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// The native convention for a function type.
+    /// The native convention for a function type. Where fuel is counted, what is left is one more argument, before the
+    /// others, and one more result, after them.
     pub fn signature(&self, ty: &FuncType) -> Signature {
         let mut signature = Signature::new(CallConv::Tail);
         if self.convention == Convention::Argument {
             signature.params.push(AbiParam::new(types::I64));
         }
+        let fuel = self.target.fuel.then(|| AbiParam::new(types::I64));
         let value = |ty: &ValType| AbiParam::new(self.value_type(*ty));
+        signature.params.extend(fuel);
         signature.params.extend(ty.params.iter().map(value));
         signature.returns.extend(ty.results.iter().map(value));
+        signature.returns.extend(fuel);
         signature
     }
 

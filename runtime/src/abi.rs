@@ -22,7 +22,7 @@ mod identity;
 pub use identity::IDENTITY;
 
 /// Raised with every change of this file, of `layout` or of the artifact's format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The `*mut Instance`.
 pub const INSTANCE: i32 = -8;

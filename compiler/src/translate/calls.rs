@@ -146,6 +146,9 @@ impl<'a> Translator<'a> {
             let context = context.unwrap_or_else(|| self.context());
             args.insert(0, context);
         }
+        if let Some(left) = self.fuel() {
+            args.insert(usize::from(self.env.convention == Convention::Argument), left);
+        }
         args
     }
 
@@ -179,7 +182,12 @@ impl<'a> Translator<'a> {
             Callee::Own(func) => Target::Direct(func),
             Callee::Near(code) | Callee::Far { code, .. } => Target::Indirect(signature, code),
         };
-        let results = self.call_in_tries(target, &args);
+        let mut results = self.call_in_tries(target, &args);
+        if self.fuel.is_some()
+            && let Some(left) = results.pop()
+        {
+            self.set_fuel(left);
+        }
         if let Some(own) = restore {
             self.restore_context(own);
         }

@@ -2,11 +2,10 @@
 //! CLIF whose parameters are the values that branches carry.
 
 use cranelift_codegen::ir::{
-    Block, BlockArg, BlockCall, InstBuilder, InstructionData, JumpTableData, Opcode, TrapCode,
-    Value, condcodes::IntCC, immediates::Imm64, types,
+    Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Value, condcodes::IntCC, types,
 };
 use lithe_parser::{BlockType, BrTable, val_type};
-use lithe_runtime::{Vm, abi};
+use lithe_runtime::abi;
 use lithe_types::{TrapKind, ValType};
 
 use super::{Translator, context::Region, exceptions::Try};
@@ -275,13 +274,18 @@ impl<'a> Translator<'a> {
         if frame.joined {
             self.switch_to(frame.next);
             let values = self.b.block_params(frame.next).to_vec();
-            self.b.ins().return_(&values);
+            self.return_values(values);
         }
         self.settle_charge();
     }
 
     pub(super) fn return_(&mut self) {
         let values = self.pop_many(self.ty.results.len());
+        self.return_values(values);
+    }
+
+    fn return_values(&mut self, mut values: Vec<Value>) {
+        values.extend(self.fuel());
         self.b.ins().return_(&values);
     }
 
@@ -357,49 +361,6 @@ impl<'a> Translator<'a> {
             self.b.ins().br_table(index, table);
         }
         self.dead = 1;
-    }
-
-    /// Begins a stretch of operators that are charged together; `check` where fuel may run out.
-    pub(super) fn begin_region(&mut self, check: bool) {
-        if !self.env.target.fuel {
-            return;
-        }
-        self.settle_charge();
-        let vm = self.vm();
-        let flags = self.flags(Region::Vm);
-        let offset = core::mem::offset_of!(Vm, fuel) as i32;
-        let fuel = self.b.ins().load(types::I64, flags, vm, offset);
-        let cost = self.b.ins().iconst(types::I64, 0);
-        self.charge = self.b.func.dfg.value_def(cost).inst().map(|inst| (inst, 0));
-        if check {
-            let out = self.b.ins().icmp(IntCC::SignedLessThan, fuel, cost);
-            let (cold, next) = (self.b.create_block(), self.b.create_block());
-            self.b.set_cold_block(cold);
-            self.b.ins().brif(out, cold, &[], next, &[]);
-            let known = self.block_context;
-            self.continue_in(cold);
-            self.rare(Rare::OutOfFuel, &[]);
-            self.b.ins().trap(TrapCode::unwrap_user(TrapKind::OutOfFuel as u8));
-            self.continue_in(next);
-            self.block_context = known;
-        }
-        let left = self.b.ins().isub(fuel, cost);
-        self.b.ins().store(flags, left, vm, offset);
-    }
-
-    /// Charges an operator.
-    pub(super) fn charge(&mut self) {
-        if let Some((_, cost)) = &mut self.charge {
-            *cost += 1;
-        }
-    }
-
-    /// Writes the charge of the current region where it began.
-    fn settle_charge(&mut self) {
-        if let Some((inst, cost)) = self.charge.take() {
-            let imm = Imm64::new(cost);
-            self.b.func.dfg.insts[inst] = InstructionData::UnaryImm { opcode: Opcode::Iconst, imm };
-        }
     }
 
     /// Stops where the stack is used up.

@@ -260,6 +260,7 @@ impl<'a> Translator<'a> {
             let own = self.context();
             self.restore_context(own);
         }
+        self.read_fuel();
         let exception = self.b.block_params(block)[0];
         self.b.ins().ireduce(types::I32, exception)
     }

@@ -89,6 +89,7 @@ impl Translator<'_> {
             if ty.is64 {
                 self.check_address(memory, index);
             }
+            self.keep_fuel_for_good();
             let base = self.memory_base(memory);
             let pointer = self.b.ins().iadd(base, wide);
             return Place { pointer, offset, flags };
@@ -437,6 +438,7 @@ impl Translator<'_> {
 
     /// Calls the runtime; gives the result where there is one.
     pub(super) fn builtin(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
+        self.keep_fuel();
         let signature = self.builtin_signature(builtin);
         let context = self.context();
         let vector = self.word(abi::BUILTINS);

@@ -7,7 +7,7 @@
 //! calls     functions                       simd     vectors
 //! tables    tables and references           atomic   atomic accesses
 //! memory    linear memories                 exceptions
-//! stubs    code that is no body: entries and exits
+//! stubs    code that is no body: entries and exits          fuel
 //! gc       structs, i31                     arrays
 //! casts    tests of references              heap     where objects are, allocation
 //! ```
@@ -20,6 +20,7 @@ mod casts;
 mod context;
 mod control;
 mod exceptions;
+mod fuel;
 mod gc;
 mod heap;
 mod lanes;
@@ -51,6 +52,7 @@ use crate::env::{Convention, Env, Function, Rare};
 use bounds::Bounds;
 use context::Region;
 use control::Frame;
+use fuel::Fuel;
 
 /// Why a function could not be translated.
 #[derive(Debug)]
@@ -121,8 +123,7 @@ pub(crate) struct Translator<'a> {
     block_context: Option<Value>,
     /// How many loops there were so far.
     loops: usize,
-    /// The instruction that holds the charge of the current region, and the charge.
-    charge: Option<(ir::Inst, i64)>,
+    fuel: Option<Fuel>,
     bounds: Bounds,
     regions: HashMap<Region, AliasRegion>,
     signatures: HashMap<u32, SigRef>,
@@ -157,7 +158,7 @@ impl<'a> Translator<'a> {
             entry_context: None,
             block_context: None,
             loops: 0,
-            charge: None,
+            fuel: None,
             bounds: Bounds::default(),
             regions: HashMap::new(),
             signatures: HashMap::new(),
@@ -193,6 +194,9 @@ impl<'a> Translator<'a> {
         self.b.switch_to_block(block);
         self.block_context = None;
         self.never_null.clear();
+        if let Some(fuel) = &mut self.fuel {
+            fuel.behind = true;
+        }
     }
 
     /// Goes on in a block that only the current one leads to.
@@ -203,7 +207,7 @@ impl<'a> Translator<'a> {
 
     /// Traps when `condition` is not zero.
     pub(crate) fn trap_if(&mut self, condition: Value, kind: TrapKind) {
-        if !self.env.checks() {
+        if !self.env.checks() && self.fuel_is_kept() {
             self.b.ins().trapnz(condition, TrapCode::unwrap_user(kind as u8));
             return;
         }
@@ -222,6 +226,7 @@ impl<'a> Translator<'a> {
         if self.env.checks() {
             self.rare(Rare::Trap(kind), &[]);
         } else {
+            self.keep_fuel();
             // Of a block that has nothing else, Cranelift makes a trap of the branch, at the branch's place.
             self.b.ins().nop();
         }
@@ -244,6 +249,9 @@ impl<'a> Translator<'a> {
         }
         if self.env.facts[self.func as usize].tries {
             self.keep_context();
+        }
+        if self.env.target.fuel {
+            self.take_fuel(params.remove(0));
         }
         for (value, ty) in params.into_iter().zip(&self.ty.params) {
             let variable = self.b.declare_var(self.env.value_type(*ty));

@@ -6,7 +6,10 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
-use lithe_runtime::abi::{self, Builtin};
+use lithe_runtime::{
+    Vm,
+    abi::{self, Builtin},
+};
 use lithe_types::{FuncType, ValType};
 
 use super::{Translator, exceptions::Target};
@@ -57,11 +60,16 @@ fn enter(env: &Env<'_>, ty: &FuncType, b: &mut FunctionBuilder<'_>) {
     let block = entry(b);
     let [context, code, slots] = [0, 1, 2].map(|i| b.block_params(block)[i]);
     let mut args = Vec::new();
+    let vm = env.target.fuel.then(|| b.ins().load(types::I64, slot_flags(), context, abi::VM));
+    let fuel = core::mem::offset_of!(Vm, fuel) as i32;
     match env.convention {
         Convention::Argument => args.push(context),
         _ => {
             b.ins().set_pinned_reg(context);
         }
+    }
+    if let Some(vm) = vm {
+        args.push(b.ins().load(types::I64, slot_flags(), vm, fuel));
     }
     let mut at = 0;
     for param in &ty.params {
@@ -70,7 +78,12 @@ fn enter(env: &Env<'_>, ty: &FuncType, b: &mut FunctionBuilder<'_>) {
     }
     let signature = b.import_signature(env.signature(ty));
     let call = b.ins().call_indirect(signature, code, &args);
-    let results = b.inst_results(call).to_vec();
+    let mut results = b.inst_results(call).to_vec();
+    if let Some(vm) = vm
+        && let Some(left) = results.pop()
+    {
+        b.ins().store(slot_flags(), left, vm, fuel);
+    }
     store_all(b, &ty.results, &results, slots);
     b.ins().return_(&[]);
 }
@@ -110,18 +123,23 @@ fn reach(env: &Env<'_>, ty: &FuncType, b: FunctionBuilder<'_>, frontend: TargetF
     let mut t = Translator::new(env, b, ty, u32::MAX);
     let mut params = t.parameters();
     let func = params.remove(0);
+    if env.target.fuel {
+        t.take_fuel(params.remove(0));
+    }
     let count = ty.param_slots().max(ty.result_slots()).max(1);
     let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 8 * count, 4);
     let slot = t.b.create_sized_stack_slot(slot);
     let slots = t.b.ins().stack_addr(types::I64, slot, 0);
     store_all(&mut t.b, &ty.params, &params, slots);
     t.builtin(Builtin::call, &[func, slots]);
+    t.read_fuel();
     let mut results = Vec::new();
     let mut at = 0;
     for ty in &ty.results {
         results.push(t.b.ins().load(env.value_type(*ty), slot_flags(), slots, at));
         at += 8 * ty.slots() as i32;
     }
+    results.extend(t.fuel());
     t.b.ins().return_(&results);
     t.b.finalize(frontend);
 }
@@ -179,6 +197,9 @@ impl Translator<'_> {
         args: &[Value],
         depth: usize,
     ) -> (Inst, Option<Block>) {
+        if rare != Rare::OutOfFuel {
+            self.keep_fuel();
+        }
         let signature = self.env.rare_signature(rare);
         let signature = self.b.import_signature(signature);
         let func = self.own_function(Function::Rare(rare), signature);
