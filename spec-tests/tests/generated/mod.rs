@@ -24,6 +24,7 @@ pub fn scripts() -> Vec<(&'static str, String)> {
         ("confusion.wast", confusion::script()),
         ("depth.wast", depth::script()),
         ("locals.wast", size::locals()),
+        ("frames.wast", size::frames()),
         ("body.wast", size::body()),
         ("functions.wast", size::functions()),
     ]
