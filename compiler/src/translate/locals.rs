@@ -8,7 +8,7 @@ use cranelift_codegen::ir::{
 use cranelift_frontend::Variable;
 use lithe_types::{RefType, ValType, limits};
 
-use super::Translator;
+use super::{Translator, context::Region};
 
 /// Where a local is.
 #[derive(Clone, Copy)]
@@ -22,8 +22,9 @@ enum Place {
 #[derive(Default)]
 pub(super) struct Locals {
     all: Vec<(Place, bool)>,
-    /// Those that lie in the frame.
-    slot: Option<StackSlot>,
+    /// Those that lie in the frame, and their address: one value, since a value for each place would live as long as the
+    /// local.
+    slot: Option<(StackSlot, Value)>,
 }
 
 impl Translator<'_> {
@@ -42,9 +43,10 @@ impl Translator<'_> {
 
     fn in_frame(&mut self, ty: Type) -> Place {
         let Translator { locals, b, .. } = self;
-        let slot = *locals.slot.get_or_insert_with(|| {
+        let (slot, _) = *locals.slot.get_or_insert_with(|| {
             let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 4);
-            b.create_sized_stack_slot(data)
+            let slot = b.create_sized_stack_slot(data);
+            (slot, b.ins().stack_addr(types::I64, slot, 0))
         });
         // Each at a multiple of its size.
         let size = &mut b.func.sized_stack_slots[slot].size;
@@ -57,7 +59,10 @@ impl Translator<'_> {
     pub(super) fn local(&mut self, local: u32) -> Value {
         let (place, never_null) = self.locals.all[local as usize];
         let value = match (place, self.locals.slot) {
-            (Place::Frame(at, ty), Some(slot)) => self.b.ins().stack_load(types::I64, ty, slot, at),
+            (Place::Frame(at, ty), Some((_, base))) => {
+                let flags = self.flags(Region::Locals);
+                self.b.ins().load(ty, flags, base, at)
+            }
             (Place::Value(variable), _) => self.b.use_var(variable),
             (Place::Frame(_, ty), None) => self.zero_of(ty),
         };
@@ -74,8 +79,9 @@ impl Translator<'_> {
 
     fn write(&mut self, place: Place, value: Value) {
         match (place, self.locals.slot) {
-            (Place::Frame(at, _), Some(slot)) => {
-                self.b.ins().stack_store(types::I64, value, slot, at);
+            (Place::Frame(at, _), Some((_, base))) => {
+                let flags = self.flags(Region::Locals);
+                self.b.ins().store(flags, value, base, at);
             }
             (Place::Value(variable), _) => self.b.def_var(variable, value),
             (Place::Frame(..), None) => {}
