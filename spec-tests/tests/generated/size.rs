@@ -8,7 +8,7 @@ const LOCALS: usize = 50_000;
 /// Functions of one module.
 const FUNCTIONS: usize = 50_000;
 /// Locals that a function uses all.
-const LIVE: usize = 20_000;
+const LIVE: usize = 8_000;
 /// Operands that a function holds while it calls another one.
 const HELD: usize = 4_000;
 /// How often the long body repeats operators that take 28 bytes.
