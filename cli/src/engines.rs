@@ -165,7 +165,7 @@ impl<'o> Engines<'o> {
             // The interpreter has vectors on every machine.
             Err(error) if auto || error.kind() == ErrorKind::Machine => {
                 let reason = format!("since it cannot be compiled: {error}");
-                if !auto {
+                if error.kind() == ErrorKind::Machine {
                     complain(&format!("`{}` runs in the interpreter, {reason}\n", path.display()));
                 }
                 Ok((module, How::Interpreted(reason)))

