@@ -8,8 +8,6 @@ use std::num::NonZero;
 use lithe_runtime as rt;
 use rt::{abi::Traps, hash::hash};
 
-use lithe_types::MemoryType;
-
 use crate::{Engine, Error, ErrorKind, Module, Result, Strategy};
 
 /// What hears how far compilation is: bytes of bodies that are done, and of all. Several threads call it.
@@ -233,7 +231,7 @@ impl Engine {
         // Where it can, a context ends at the base of a memory that nobody else brings along and that never moves.
         // With 64-bit addresses that takes a guard, since without one its maximum would have to be reserved.
         let signals = self.traps() == rt::abi::Traps::Signals;
-        let stays = |ty: &MemoryType| !ty.is64 || signals && rt::abi::has_guard(ty);
+        let stays = |ty: &lithe_types::MemoryType| !ty.is64 || signals && rt::abi::has_guard(ty);
         let below_memory = module.imported_memories == 0
             && module.memories.first().is_some_and(|ty| !ty.shared && stays(ty));
         rt::artifact::Target {
