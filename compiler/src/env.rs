@@ -42,8 +42,8 @@ pub enum Rare {
     ThrowNew,
     /// The store's signal is set.
     Interrupted,
-    /// Fuel ran out.
-    OutOfFuel,
+    /// The part of the fuel that the function has ran out.
+    Refuel,
     /// Makes room for an object of so many bytes.
     MakeRoom,
     /// Traps.
@@ -52,7 +52,7 @@ pub enum Rare {
 
 impl Rare {
     const FIRST: [Rare; 5] =
-        [Rare::Throw, Rare::ThrowNew, Rare::Interrupted, Rare::OutOfFuel, Rare::MakeRoom];
+        [Rare::Throw, Rare::ThrowNew, Rare::Interrupted, Rare::Refuel, Rare::MakeRoom];
 
     fn from_number(number: u32) -> Option<Rare> {
         let number = number as usize;
@@ -80,7 +80,7 @@ impl Rare {
             Rare::Throw => Builtin::throw,
             Rare::ThrowNew => Builtin::throw_new,
             Rare::Interrupted => Builtin::interrupted,
-            Rare::OutOfFuel => Builtin::out_of_fuel,
+            Rare::Refuel => Builtin::refuel,
             Rare::MakeRoom => Builtin::make_room,
             Rare::Trap(_) => Builtin::trap,
         }
@@ -304,6 +304,11 @@ impl<'a> Env<'a> {
         self.target.arch != Arch::X86_64
     }
 
+    /// Whether a load that may fault becomes part of another operator's instruction.
+    pub fn folds_loads(&self) -> bool {
+        self.target.arch == Arch::X86_64 && !self.checks()
+    }
+
     /// Whether the machine has instructions for vectors.
     pub fn has_vectors(&self) -> bool {
         let Target { arch, cpu, .. } = self.target;
@@ -362,7 +367,9 @@ impl<'a> Env<'a> {
     pub fn rare_signature(&self, rare: Rare) -> Signature {
         // On riscv64 saving all registers takes vector instructions, which the machine may not have.
         let convention = match rare {
-            Rare::Interrupted | Rare::MakeRoom if self.target.arch != Arch::Riscv64 => {
+            Rare::Interrupted | Rare::Refuel | Rare::MakeRoom
+                if self.target.arch != Arch::Riscv64 =>
+            {
                 CallConv::PreserveAll
             }
             _ => CallConv::Tail,

@@ -2,8 +2,8 @@
 //! context of its own. Invariant: what is kept of a function is its code and tables, at their size.
 
 use cranelift_codegen::{
-    CodegenError, CompiledCode, Context, FinalizedMachExceptionHandler, FinalizedMachReloc,
-    FinalizedRelocTarget, binemit,
+    CodegenError, CompiledCode, Context, Final, FinalizedMachExceptionHandler, FinalizedMachReloc,
+    FinalizedRelocTarget, MachSrcLoc, binemit,
     ir::{self, ExternalName, StackSlotKey, TrapCode},
     isa::TargetIsa,
 };
@@ -16,6 +16,7 @@ use lithe_types::TrapKind;
 
 use crate::{
     Error, ErrorKind,
+    folded::{self, Access},
     reloc::{Form, Reloc, Symbol},
 };
 
@@ -119,18 +120,35 @@ fn relocs(relocs: &[FinalizedMachReloc], func: &ir::Function) -> Result<Box<[Rel
 
 /// The sites of traps and of calls, in order.
 fn sites(code: &CompiledCode, func: &ir::Function) -> Result<Box<[u8]>, Error> {
+    let ranges = code.buffer.get_srclocs_sorted();
     let mut places: Vec<(u32, Option<TrapKind>)> = Vec::new();
     places.extend(code.buffer.call_sites().map(|call| (call.ret_addr, None)));
+    let mut accesses = Vec::new();
     for trap in code.buffer.traps() {
         places.push((trap.offset, Some(trap_kind(trap.code)?)));
+        if folded::is_number(trap.code) {
+            let operator = operator(ranges, trap.offset);
+            accesses.push(Access { text: trap.offset, number: trap.code, operator, load: None });
+        }
+    }
+    if !accesses.is_empty() {
+        folded::find(func, &mut accesses);
     }
     // Where an instruction that may trap follows a call, the call's site comes first.
     places.sort_by_key(|(offset, _)| *offset);
+    accesses.sort_by_key(|access| access.text);
+    let mut accesses = accesses.into_iter().peekable();
     let mut out = Vec::with_capacity(4 * places.len());
     let mut last = Site { text: 0, module: 0, trap: None };
+    let base = func.params.base_srcloc();
     for (text, trap) in places {
         let within = if trap.is_some() { text } else { text.saturating_sub(1) };
-        match (source(code, func, within), trap) {
+        let access = accesses.next_if(|access| trap.is_some() && access.text == text);
+        let load = access.and_then(|access| access.load);
+        let module = load.or_else(|| operator(ranges, within));
+        // What belongs to no operator, as the prologue, is at the function's first one.
+        let module = module.or_else(|| (!base.is_default()).then_some(base.bits()));
+        match (module, trap) {
             // Stubs are nowhere in the module, and no frames of backtraces.
             (None, None) => {}
             (module, trap) => {
@@ -142,15 +160,12 @@ fn sites(code: &CompiledCode, func: &ir::Function) -> Result<Box<[u8]>, Error> {
     Ok(out.into())
 }
 
-/// The byte offset in the module of the operator that an instruction was made for; of the function's first one for what
-/// belongs to none, as its prologue.
-fn source(code: &CompiledCode, func: &ir::Function, offset: u32) -> Option<u32> {
-    let ranges = code.buffer.get_srclocs_sorted();
+/// The byte offset in the module of the operator that an instruction was made for.
+fn operator(ranges: &[MachSrcLoc<Final>], offset: u32) -> Option<u32> {
     let after = ranges.partition_point(|range| range.start <= offset);
     let last = after.checked_sub(1).map(|last| &ranges[last]);
     let own = last.filter(|range| offset < range.end && !range.loc.is_default());
-    let loc = own.map_or(func.params.base_srcloc(), |range| range.loc);
-    (!loc.is_default()).then_some(loc.bits())
+    own.map(|range| range.loc.bits())
 }
 
 fn trap_kind(code: TrapCode) -> Result<TrapKind, Error> {
@@ -160,6 +175,7 @@ fn trap_kind(code: TrapCode) -> Result<TrapKind, Error> {
         TrapCode::HEAP_OUT_OF_BOUNDS => TrapKind::MemoryOutOfBounds,
         TrapCode::INTEGER_DIVISION_BY_ZERO => TrapKind::IntegerDivideByZero,
         TrapCode::BAD_CONVERSION_TO_INTEGER => TrapKind::InvalidConversion,
+        number if folded::is_number(number) => TrapKind::MemoryOutOfBounds,
         user => TrapKind::from_code(user.as_raw().get())
             .ok_or_else(|| internal(format_args!("there is no trap {user}")))?,
     })

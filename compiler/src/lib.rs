@@ -14,6 +14,7 @@ mod disassemble;
 mod driver;
 mod env;
 mod error;
+mod folded;
 mod function;
 mod link;
 mod object;

@@ -1,6 +1,6 @@
 //! What can be observed of a run, comparable between stores. Called by `compare`.
 
-use lithe::{Error, ErrorKind, ExnRef, FuncType, Kind, Store, TrapKind, Traps, Val};
+use lithe::{Error, ErrorKind, ExnRef, FuncType, Kind, Store, TrapKind, Val};
 
 use crate::host::{Host, is_full};
 
@@ -53,26 +53,6 @@ impl End {
             End::Limit(_) => true,
             _ => false,
         }
-    }
-
-    /// Whether native code that notices traps in this way may end like `native` where the interpreter ends like this.
-    pub fn is_like(&self, native: &End, traps: Traps) -> bool {
-        let (End::Trap(kind, frames), End::Trap(native_kind, native)) = (self, native) else {
-            return false;
-        };
-        // An access may be part of the instruction that uses what it loads, and then trap there.
-        let moved = traps == Traps::Signals && *kind == TrapKind::MemoryOutOfBounds;
-        let (mut frames, mut native) = (&frames[..], &native[..]);
-        if moved
-            && let ([(func, _), outer @ ..], [(native_func, _), native_outer @ ..]) =
-                (frames, native)
-            && func == native_func
-        {
-            (frames, native) = (outer, native_outer);
-        }
-        // The interpreter's frame still stands while a host function runs that it called at its tail.
-        let mut rest = frames.iter();
-        kind == native_kind && native.iter().all(|frame| rest.any(|other| other == frame))
     }
 
     /// Whether a stack was exhausted.

@@ -57,6 +57,8 @@ pub(crate) enum Stop {
     Room,
     /// An exception is thrown, see `Vm::exception`.
     Throw,
+    /// As `Host`, and the running function is done but for returning the results.
+    TailHost,
 }
 
 impl From<TrapKind> for Flow {

@@ -65,6 +65,8 @@ pub struct Activation {
     pub(crate) instance: *mut Instance,
     /// Whether `ip` follows the operation that stopped.
     pub(crate) after: bool,
+    /// Whether the innermost frame made a tail call of a host function.
+    pub(crate) tail: bool,
     /// Of a stop for a host call: its arguments, and how many slots they and the results take.
     host: Option<(*mut u64, usize)>,
 }
@@ -169,6 +171,7 @@ impl Interpreter {
                 sp,
                 instance: func.instance,
                 after: false,
+                tail: false,
                 host: None,
             })
         }
@@ -198,6 +201,9 @@ impl Interpreter {
                         Ok(()) => continue,
                         Err(outcome) => {
                             activation.save(false);
+                            if matches!(outcome, Outcome::Trap(TrapKind::StackExhausted)) {
+                                activation.take_frame();
+                            }
                             return outcome;
                         }
                     }
@@ -227,7 +233,12 @@ impl Interpreter {
                     }
                     return Outcome::Thrown(exception);
                 }
+                let tail = reason == Stop::TailHost as u32;
+                if tail {
+                    reason = Stop::Host as u32;
+                }
                 activation.save(reason == Stop::Host as u32);
+                activation.tail = tail;
                 if reason == Stop::Host as u32 {
                     let func = (*vm).callee;
                     let count = usize::from((*func).param_slots.max((*func).result_slots));
@@ -245,6 +256,9 @@ impl Interpreter {
                     return Outcome::OutOfFuel;
                 }
                 let kind = u8::try_from(reason).ok().and_then(TrapKind::from_code);
+                if kind == Some(TrapKind::StackExhausted) {
+                    activation.take_frame();
+                }
                 return Outcome::Trap(kind.unwrap_or(TrapKind::Unreachable));
             }
         }
@@ -364,6 +378,24 @@ impl Activation {
             self.instance = (*self.vm).instance;
         }
         self.after = after;
+        self.tail = false;
+    }
+
+    /// Takes away the frame that does not fit, so that backtraces begin with the call; unless it is the outermost one.
+    ///
+    /// # Safety
+    /// Execution of this activation just stopped at the beginning of a function.
+    unsafe fn take_frame(&mut self) {
+        // SAFETY: as the caller promises; the header tells what the call went from.
+        unsafe {
+            let sp = self.sp;
+            if *sp.offset(HEADER_SP) != 0 {
+                self.ip = *sp.offset(HEADER_IP) as usize as *const u64;
+                self.instance = *sp.offset(HEADER_INSTANCE) as usize as *mut Instance;
+                self.sp = *sp.offset(HEADER_SP) as usize as *mut u64;
+                self.after = true;
+            }
+        }
     }
 
     fn is_innermost(&self, store: &Store) -> bool {

@@ -33,6 +33,8 @@ impl Interpreter {
         let (mut ip, mut sp) = (activation.ip, activation.sp);
         let mut instance: *mut Instance = activation.instance;
         let mut after = activation.after;
+        // A tail call replaces the frame, though it is there until a host function returns.
+        let mut hidden = activation.tail;
         let vm = store.vm();
         while sp > vm.stack_base && sp <= vm.stack_end && frames.len() < limits::BACKTRACE_FRAMES {
             // SAFETY: `sp` is slot 0 of a frame on the value stack, so a header precedes it whose words were
@@ -47,7 +49,9 @@ impl Interpreter {
             let cell = ((ip as usize).wrapping_sub(first as usize) / 8) as u32;
             let cell = if after { cell.saturating_sub(1) } else { cell };
             let func = code.module().imported_funcs + func;
-            frames.push(Frame { code: code.clone(), func, cell });
+            if !core::mem::take(&mut hidden) {
+                frames.push(Frame { code: code.clone(), func, cell });
+            }
             // SAFETY: as above.
             unsafe {
                 ip = *sp.offset(HEADER_IP) as usize as *const u64;

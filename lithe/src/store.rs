@@ -25,6 +25,21 @@ pub struct StoreInner<T> {
     pub(crate) data: T,
 }
 
+impl<T> StoreInner<T> {
+    fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        if !self.engine.counts_fuel() {
+            return Err(Error::usage("the engine does not count fuel: set Config::fuel"));
+        }
+        self.rt.vm_mut().fuel = i64::try_from(fuel).unwrap_or(i64::MAX);
+        Ok(())
+    }
+
+    fn fuel(&self) -> Option<u64> {
+        let left = u64::try_from(self.rt.vm().fuel).unwrap_or(0);
+        self.engine.counts_fuel().then_some(left)
+    }
+}
+
 impl<T> Store<T> {
     /// An empty store. Makes no system call.
     pub fn new(engine: &Engine, data: T) -> Store<T> {
@@ -94,17 +109,14 @@ impl<T> Store<T> {
     /// Sets the fuel that is left. One unit is one operator; `nop`, `drop`, `block` and `loop` are free.
     /// Needs an engine that counts fuel.
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
-        if !self.0.engine.counts_fuel() {
-            return Err(Error::usage("the engine does not count fuel: set Config::fuel"));
-        }
-        self.0.rt.vm_mut().fuel = i64::try_from(fuel).unwrap_or(i64::MAX);
-        Ok(())
+        self.0.set_fuel(fuel)
     }
 
-    /// The fuel that is left, in an engine that counts it.
+    /// The fuel that is left, in an engine that counts it. The same in all engines, with one exception: native code with
+    /// [`Traps::Signals`](crate::Traps::Signals) that a signal has stopped (an access beyond a memory, a division by
+    /// zero, a stack that is used up, an interruption) has lost up to 131,072 units that it had not used.
     pub fn fuel(&self) -> Option<u64> {
-        let left = u64::try_from(self.0.rt.vm().fuel).unwrap_or(0);
-        self.0.engine.counts_fuel().then_some(left)
+        self.0.fuel()
     }
 
     /// A handle that stops this store's guest from another thread.
@@ -150,6 +162,16 @@ impl<T> Caller<'_, T> {
     /// The embedder's data, writable.
     pub fn data_mut(&mut self) -> &mut T {
         &mut self.store.data
+    }
+
+    /// The fuel that is left, as [`Store::fuel`].
+    pub fn fuel(&self) -> Option<u64> {
+        self.store.fuel()
+    }
+
+    /// Sets the fuel that is left, as [`Store::set_fuel`].
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.store.set_fuel(fuel)
     }
 
     /// What the calling instance exports as `name`; nothing when the host called the function itself.

@@ -1,12 +1,13 @@
 //! What must not differ between the ways to run a guest: where a trap was, what is left of a guest that was stopped at
 //! any instruction, and what its stack comes to. Tests that run guests do so in every way that there is.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lithe::{
-    Caller, Config, Engine, Instance, Linker, Module, Store, StoreLimits, Strategy, TrapKind,
-    Traps, Val,
+    Caller, Config, Engine, Error, Instance, Linker, Module, Store, StoreLimits, Strategy,
+    TrapKind, Traps, Val,
 };
 
 mod ways;
@@ -68,6 +69,87 @@ fn frames(engine: &Engine, body: &str, kind: TrapKind) -> Vec<(u32, u32)> {
     trap.frames().iter().map(|frame| (frame.func, frame.offset)).collect()
 }
 
+/// Expressions with `BAD`, a load beyond the end of memory, that a machine may fold into the instruction of another
+/// operator. `P` is an address there that is not known to the compiler.
+const FOLDED: &[&str] = &[
+    "(i32.add (local.get 0) BAD)",
+    "(i32.sub BAD (i32.const 5))",
+    "(i32.sub (i32.const 5) BAD)",
+    "(i32.and BAD (local.get 0))",
+    "(i32.mul BAD (local.get 0))",
+    "(i32.mul BAD (i32.const 24))",
+    "(i32.xor BAD (i32.const -1))",
+    "(i32.eq BAD (local.get 0))",
+    "(i32.eqz BAD)",
+    "(i32.popcnt BAD)",
+    "(i32.clz BAD)",
+    "(i32.shl BAD (local.get 0))",
+    "(i32.shl (local.get 0) BAD)",
+    "(i32.extend8_s BAD)",
+    "(i32.div_u (i32.const 7) BAD)",
+    "(i32.rem_s BAD (i32.const 7))",
+    "(i32.add BAD (i32.load (i32.const 8)))",
+    "(i32.add (i32.load (i32.const 8)) BAD)",
+    "(i32.add (i32.load (i32.const 8)) (i32.xor (local.get 0) BAD))",
+    "(i32.load BAD)",
+    "(i32.load8_s offset=1 BAD)",
+    "(i32.load offset=65533 (i32.load (i32.const 8)))",
+    "(i32.wrap_i64 (i64.extend_i32_u BAD))",
+    "(i32.wrap_i64 (i64.add (i64.extend_i32_s BAD) (i64.const 5)))",
+    "(i32.wrap_i64 (i64.shr_u (i64.mul (i64.const 5) (i64.load P)) (i64.const 32)))",
+    "(i32.trunc_sat_f32_s (f32.add (f32.const 1) (f32.load P)))",
+    "(i32.trunc_f64_s (f64.mul (f64.load P) (f64.const 1)))",
+    "(i32.trunc_sat_f64_s (f64.sqrt (f64.load P)))",
+    "(i32.trunc_sat_f64_s (f64.promote_f32 (f32.load P)))",
+    "(i32.trunc_sat_f64_s (f64.convert_i32_s BAD))",
+    "(i32.reinterpret_f32 (f32.load P))",
+    "(select BAD (i32.const 5) (local.get 0))",
+    "(select (i32.const 3) (i32.const 5) BAD)",
+    "(select (i32.const 3) (i32.const 5) (i32.lt_u BAD (i32.const 9)))",
+    "(if (result i32) BAD (then (i32.const 1)) (else (i32.const 2)))",
+    "(if (result i32) (i32.gt_s BAD (local.get 0)) (then (i32.const 1)) (else (i32.const 2)))",
+    "(block (result i32) (block (block (br_table 0 1 BAD)) (unreachable)) (i32.const 1))",
+    "(call $middle BAD)",
+    "(i32.store P (i32.add BAD (local.get 0))) (i32.const 0)",
+    "(i32.store P (i32.sub BAD (local.get 0))) (i32.const 0)",
+    "(i32.store P (i32.or (i32.const 77) BAD)) (i32.const 0)",
+    "(i64.store P (i64.xor (i64.load P) (i64.const 77))) (i32.const 0)",
+    "(i32.store8 P (i32.add BAD (local.get 0))) (i32.const 0)",
+    "(i32.store (i32.const 8) (i32.add BAD (local.get 0))) (i32.const 0)",
+    "(i32.store P (i32.add (i32.load (i32.const 8)) (local.get 0))) (i32.const 0)",
+    "(i32.store P (i32.load (i32.const 8))) (i32.const 0)",
+    "(i32.store P (local.get 0)) (i32.const 0)",
+    "(i32x4.extract_lane 0 (i32x4.add (i32x4.splat (i32.const 5)) (v128.load P)))",
+    "(i32x4.extract_lane 0 (f32x4.add (f32x4.splat (f32.const 5)) (v128.load P)))",
+    "(i32x4.extract_lane 1 (i32x4.mul (v128.load P) (i32x4.splat (i32.const 5))))",
+    "(i32x4.extract_lane 1 (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (v128.load P)
+        (v128.const i64x2 1 2)))",
+    "(i32x4.extract_lane 1 (i32x4.splat BAD))",
+    "(i32x4.extract_lane 1 (i32x4.replace_lane 1 (v128.const i64x2 1 2) BAD))",
+    "(i32x4.extract_lane 1 (v128.load32_lane 1 P (v128.const i64x2 1 2)))",
+    "(i32x4.extract_lane 1 (v128.load8x8_s P))",
+    "(i32x4.extract_lane 1 (v128.load16_splat offset=2 P))",
+];
+
+#[test]
+fn traps_of_folded_loads_are_those_of_the_loads() {
+    // So many loads come before that numbers of loads come again.
+    let many =
+        "(i32.store (i32.const 4) (i32.add (i32.load (i32.const 4)) (i32.load (local.get 0))))";
+    for before in [0, 400] {
+        for case in FOLDED {
+            let body = case.replace("BAD", "(i32.load P)");
+            let body = body.replace('P', "(i32.sub (i32.const 65533) (local.get 0))");
+            let body = format!("{} {body}", many.repeat(before));
+            let [first, others @ ..] = ways(Config::new())
+                .map(|engine| frames(&engine, &body, TrapKind::MemoryOutOfBounds));
+            for other in others {
+                assert_eq!(other, first, "after {before}: {case}");
+            }
+        }
+    }
+}
+
 #[test]
 fn traps_are_at_the_same_place() {
     for (body, kind) in TRAPS {
@@ -76,6 +158,48 @@ fn traps_are_at_the_same_place() {
         for (way, other) in others.iter().enumerate() {
             assert_eq!(&first, other, "{body} in way {}", way + 1);
         }
+    }
+}
+
+/// A tail call replaces the frame of its function, whatever it calls.
+#[test]
+fn frames_that_tail_calls_replaced_are_not_shown() {
+    const WAT: &str = r#"(module
+      (type $t (func (param i32) (result i32)))
+      (import "host" "fail" (func $fail (param i32) (result i32)))
+      (table 2 funcref)
+      (elem (i32.const 0) func $fail $trap)
+      (func $trap (type $t) (unreachable))
+      (func $call (type $t) (return_call $fail (local.get 0)))
+      (func $indirect (type $t) (return_call_indirect (type $t) (local.get 0) (local.get 0)))
+      (func $ref (type $t) (return_call_ref $t (local.get 0) (ref.func $fail)))
+      (func (export "call") (type $t) (i32.add (call $call (local.get 0)) (i32.const 1)))
+      (func (export "indirect") (type $t) (i32.add (call $indirect (local.get 0)) (i32.const 1)))
+      (func (export "ref") (type $t) (i32.add (call $ref (local.get 0)) (i32.const 1)))
+      (func (export "bare") (type $t) (return_call $fail (local.get 0))))"#;
+    for engine in ways(Config::new()) {
+        let module = Module::new(&engine, WAT).unwrap();
+        let mut linker = Linker::new(&engine);
+        let fail = |n: i32| match n {
+            0 => Err(Error::trap_of(TrapKind::IntegerOverflow)),
+            n => Ok(n),
+        };
+        linker.func_wrap("host", "fail", fail).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        for (name, funcs) in [("call", &[5][..]), ("indirect", &[6]), ("ref", &[7]), ("bare", &[])]
+        {
+            let func = instance.typed_func::<i32, i32>(&store, name).unwrap();
+            let error = func.call(&mut store, 0).unwrap_err();
+            let frames: Vec<_> = error.trap().unwrap().frames().iter().map(|f| f.func).collect();
+            assert_eq!(frames, funcs, "{name}, {:?} {:?}", engine.strategy(), engine.traps());
+        }
+        let func = instance.typed_func::<i32, i32>(&store, "indirect").unwrap();
+        let error = func.call(&mut store, 1).unwrap_err();
+        let frames: Vec<_> = error.trap().unwrap().frames().iter().map(|f| f.func).collect();
+        assert_eq!(frames, [1, 6], "{:?} {:?}", engine.strategy(), engine.traps());
+        let func = instance.typed_func::<i32, i32>(&store, "call").unwrap();
+        assert_eq!(func.call(&mut store, 7).unwrap(), 8);
     }
 }
 
@@ -101,6 +225,7 @@ fn a_stack_that_is_used_up_is_a_trap() {
         (local.set 0 (call $wide (local.get 0)))
         (i32.add (local.get 0) (i32.wrap_i64 (local.get 5))))
       (func (export "one") (type $t) (i32.add (local.get 0) (i32.const 1))))"#;
+    let mut sites = HashMap::new();
     for engine in ways(Config::new()) {
         let module = Module::new(&engine, WAT).unwrap();
         let mut linker = Linker::new(&engine);
@@ -114,13 +239,19 @@ fn a_stack_that_is_used_up_is_a_trap() {
                 let error = func.call(&mut store, 1).unwrap_err();
                 let trap = error.trap().unwrap_or_else(|| panic!("{name}: {error}"));
                 assert_eq!(trap.kind(), TrapKind::StackExhausted, "{name}");
-                // Whatever function was running, those that called it are all the same.
+                // Whatever function did not fit, those that called it are all the same.
                 let frames = trap.frames();
                 assert!(frames.len() > 20, "{name} of {stack_bytes}: {}", frames.len());
-                let called = frames[1..]
-                    .iter()
-                    .all(|frame| (frame.func, frame.offset) == (frames[2].func, frames[2].offset));
-                assert!(called, "{name} of {stack_bytes}: {frames:?}");
+                let frames: Vec<_> =
+                    frames.iter().map(|frame| (frame.func, frame.offset)).collect();
+                let mut calls = frames[usize::from(name == "host")..].iter();
+                assert!(
+                    calls.all(|call| *call == frames[2]),
+                    "{name} of {stack_bytes}, {:?}: {frames:x?}",
+                    engine.traps()
+                );
+                assert_eq!(frames[0].0, frames[2].0);
+                assert_eq!(frames[2].1, *sites.entry(name).or_insert(frames[2].1), "{name}");
                 let one = instance.typed_func::<i32, i32>(&store, "one").unwrap();
                 assert_eq!(one.call(&mut store, 41).unwrap(), 42);
             }

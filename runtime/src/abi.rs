@@ -54,6 +54,10 @@ pub const WIDE_END: i32 = -88;
 /// Bytes of the fixed words, with room for more.
 pub const FIXED: i32 = 128;
 
+/// Native code takes fuel from the store in parts: what is left without its multiples of this. What a function has left
+/// of its part when a signal stops it is lost.
+pub const FUEL_PART: i64 = 1 << 17;
+
 /// Bytes of the record of an imported function.
 pub const IMPORT_BYTES: i32 = 24;
 /// In the record of an imported function: the code to call, with the native convention.
@@ -168,8 +172,8 @@ macro_rules! for_each_builtin {
             throw_new(I32, I64);
             /// The store's signal is set: stops, or returns when there was nothing to do.
             interrupted();
-            /// Fuel ran out. Never returns.
-            out_of_fuel();
+            /// Takes the next part of the fuel, or stops when none is left.
+            refuel();
             /// Calls a function that has no native code: its address, and its arguments as slots, which its results
             /// replace.
             call(I64, I64);

@@ -197,6 +197,8 @@ pub struct Vm {
     pub instance: *mut Instance,
     /// Fuel left; counted only by code translated with fuel, checked at function entries and loop headers.
     pub fuel: i64,
+    /// The part of the fuel that native code, which has the other part in a register, has not begun.
+    pub fuel_rest: i64,
     /// The function that a stopped engine wants called: host functions, and other instances' functions.
     pub callee: *mut Func,
     /// The callee's first argument.

@@ -47,6 +47,7 @@ pub(crate) struct Wants {
     /// Accesses beyond its size fault, up to `reach`, where its type can have that.
     pub guard: bool,
     /// So many accessible bytes below its base, which then never moves.
+    #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "there is no native code then"))]
     pub below: usize,
 }
 

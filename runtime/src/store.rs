@@ -56,6 +56,7 @@ impl Store {
             ip: ptr::null(),
             instance: ptr::null_mut(),
             fuel: 0,
+            fuel_rest: 0,
             callee: ptr::null_mut(),
             args: ptr::null_mut(),
             signal: Shared::default(),

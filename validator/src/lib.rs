@@ -22,9 +22,11 @@ extern crate alloc;
 mod bodies;
 mod error;
 mod features;
+mod operators;
 mod valid;
 mod walk;
 
 pub use error::Error;
+pub use operators::{Floats, chosen_nans, costs_nothing};
 pub use valid::{ValidModule, validate};
 pub use walk::{Scratch, Sink};

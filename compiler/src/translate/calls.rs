@@ -146,7 +146,7 @@ impl<'a> Translator<'a> {
             let context = context.unwrap_or_else(|| self.context());
             args.insert(0, context);
         }
-        if let Some(left) = self.fuel() {
+        if let Some(left) = self.fuel_left() {
             args.insert(usize::from(self.env.convention == Convention::Argument), left);
         }
         args
@@ -244,6 +244,7 @@ impl<'a> Translator<'a> {
         self.b.set_cold_block(near);
         self.b.ins().brif(code, far, &[], near, &[]);
         let stack = self.stack.clone();
+        let paid = self.fuel_is_paid();
 
         self.continue_in(near);
         self.forget_context();
@@ -253,6 +254,7 @@ impl<'a> Translator<'a> {
         self.b.ins().jump(next, &values);
 
         self.stack = stack;
+        self.set_fuel_paid(paid);
         self.continue_in(far);
         self.forget_context();
         let context = self.func_field(func, core::mem::offset_of!(Func, context));

@@ -83,11 +83,11 @@ impl Translator<'_> {
         let Some(value) = self.stack.last().copied() else { return };
         let (yes, no) = (self.b.create_block(), self.b.create_block());
         let (taken, next) = if wanted { (yes, no) } else { (no, yes) };
-        let (target, count) = self.label(depth);
-        let args = self.top(count);
         let known = self.block_context;
         self.branch_on(value, test, yes, no);
         self.continue_in(taken);
+        let (target, count, _) = self.label(depth);
+        let args = self.top(count);
         self.b.ins().jump(target, &args);
         self.continue_in(next);
         self.block_context = known;
@@ -95,7 +95,7 @@ impl Translator<'_> {
         if test.nullable == wanted {
             self.never_null.insert(value);
         }
-        self.begin_region(false);
+        self.end_region();
     }
 
     /// Goes to `yes` when a reference passes a test, else to `no`. The block ends.

@@ -1,4 +1,4 @@
-//! Blocks, labels and branches; fuel and interruption, which stand where control flow joins. A label is a block of
+//! Blocks, labels and branches, and interruption, which stands where control flow joins. A label is a block of
 //! CLIF whose parameters are the values that branches carry.
 
 use cranelift_codegen::ir::{
@@ -60,8 +60,19 @@ pub(super) struct Frame<'a> {
     outer_context: Option<Value>,
     /// How much was known of addresses where it began.
     pub(super) bounds: usize,
+    /// What fuel is due where branches to its label arrive.
+    due: Option<i64>,
+    /// Of an `if`: what is due where the condition is zero.
+    due_otherwise: i64,
     /// Of a try block.
     pub(super) try_: Option<Try>,
+}
+
+impl Frame<'_> {
+    /// Something branches to its label.
+    pub(super) fn join(&mut self) {
+        self.joined |= self.header.is_none();
+    }
 }
 
 impl<'a> Translator<'a> {
@@ -96,6 +107,8 @@ impl<'a> Translator<'a> {
             joined: false,
             outer_context: self.entry_context,
             bounds: self.bounds.mark(),
+            due: None,
+            due_otherwise: 0,
             try_: None,
         });
     }
@@ -113,6 +126,8 @@ impl<'a> Translator<'a> {
             joined: false,
             outer_context: self.entry_context,
             bounds: self.bounds.mark(),
+            due: None,
+            due_otherwise: 0,
             try_: None,
         });
     }
@@ -140,15 +155,22 @@ impl<'a> Translator<'a> {
         // A loop without calls keeps the context in a register: it is read before the loop.
         let fixed = (self.env.convention == Convention::PinnedPerBlock && calls == Some(false))
             .then(|| self.context());
+        let due = self.due();
+        let end = self.end_for_loop();
         self.b.ins().jump(header, &args);
+        let entry = self.b.current_block().and_then(|block| self.b.func.layout.last_inst(block));
+        self.note_loop(header, entry, end);
         self.open(Kind::Loop, sig, Some(header), None);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.due = Some(due);
+        }
         self.entry_context = self.entry_context.or(fixed);
         self.switch_to(header);
         self.replace_top(header);
         if self.env.checks() {
             self.poll();
         }
-        self.begin_region(true);
+        self.check_fuel();
     }
 
     /// The parameters of `block` take the place of the topmost values.
@@ -165,24 +187,29 @@ impl<'a> Translator<'a> {
         let (then, otherwise) = (self.b.create_block(), self.block_for(sig.params()));
         let args = self.top(sig.params().len());
         self.b.ins().brif(condition, then, &[], otherwise, &args);
+        let due = self.due();
         self.open(Kind::If, sig, None, Some(otherwise));
+        if let Some(frame) = self.frames.last_mut() {
+            frame.due_otherwise = due;
+        }
         self.b.seal_block(otherwise);
         self.b.seal_block(then);
         let known = (self.block_context, std::mem::take(&mut self.never_null));
         self.switch_to(then);
         (self.block_context, self.never_null) = known;
-        self.begin_region(false);
+        self.end_region();
     }
 
     /// Ends one arm of the innermost block, of which another one follows.
     pub(super) fn end_arm(&mut self) {
         if self.dead == 0
-            && let Some(frame) = self.frames.last_mut()
+            && let Some(mut frame) = self.frames.pop()
         {
             frame.joined = true;
-            let (next, results) = (frame.next, frame.sig.results().len());
-            let args = self.top(results);
-            self.b.ins().jump(next, &args);
+            self.fuel_to(&mut frame.due);
+            let args = self.top(frame.sig.results().len());
+            self.b.ins().jump(frame.next, &args);
+            self.frames.push(frame);
         }
         self.dead = 0;
     }
@@ -197,8 +224,8 @@ impl<'a> Translator<'a> {
             self.stack.extend_from_slice(self.b.block_params(otherwise));
         }
         self.entry_context = frame.outer_context;
+        self.set_due(frame.due_otherwise);
         self.frames.push(frame);
-        self.begin_region(false);
     }
 
     pub(super) fn end(&mut self) {
@@ -216,12 +243,17 @@ impl<'a> Translator<'a> {
             || reachable && matches!(&frame.try_, Some(Try::Table(clauses)) if !clauses.is_empty());
         if frame.try_.is_some() {
             if reachable {
+                if joined {
+                    self.fuel_to(&mut frame.due);
+                }
                 let args = self.top(results);
                 self.b.ins().jump(frame.next, &args);
                 frame.joined = true;
                 reachable = false;
             }
+            let paid = self.fuel_is_paid();
             self.end_try(&mut frame);
+            self.set_fuel_paid(paid);
         }
         // Where nothing else leads to the end, the code goes straight on.
         let straight = !frame.joined && frame.otherwise.is_none();
@@ -239,16 +271,22 @@ impl<'a> Translator<'a> {
                 self.stack.truncate(frame.height);
             }
             if reachable && frame.kind == Kind::If {
-                self.begin_region(false);
+                self.end_region();
             }
             return;
         }
+        if frame.otherwise.is_some() {
+            frame.due.get_or_insert(frame.due_otherwise);
+        }
         if reachable {
+            self.fuel_to(&mut frame.due);
             let args = self.top(results);
             self.b.ins().jump(frame.next, &args);
         }
         if let Some(otherwise) = frame.otherwise.take() {
             self.switch_to(otherwise);
+            self.set_due(frame.due_otherwise);
+            self.fuel_to(&mut frame.due);
             let args = Translator::args(self.b.block_params(otherwise));
             self.b.ins().jump(frame.next, &args);
         }
@@ -262,7 +300,7 @@ impl<'a> Translator<'a> {
         self.stack.extend_from_slice(self.b.block_params(frame.next));
         self.dead = 0;
         if joined || frame.kind == Kind::If {
-            self.begin_region(false);
+            self.set_due(frame.due.unwrap_or_default());
         }
     }
 
@@ -273,10 +311,11 @@ impl<'a> Translator<'a> {
         self.b.seal_block(frame.next);
         if frame.joined {
             self.switch_to(frame.next);
+            self.set_due(frame.due.unwrap_or_default());
             let values = self.b.block_params(frame.next).to_vec();
             self.return_values(values);
         }
-        self.settle_charge();
+        self.end_region();
     }
 
     pub(super) fn return_(&mut self) {
@@ -285,7 +324,7 @@ impl<'a> Translator<'a> {
     }
 
     fn return_values(&mut self, mut values: Vec<Value>) {
-        values.extend(self.fuel());
+        values.extend(self.fuel_left());
         self.b.ins().return_(&values);
     }
 
@@ -304,21 +343,23 @@ impl<'a> Translator<'a> {
         self.dead = 1;
     }
 
-    /// Where a branch to the label at `depth` goes, and how many values it carries.
-    pub(super) fn label(&mut self, depth: u32) -> (Block, usize) {
+    /// Where a branch to the label at `depth` goes, how many values it carries, and the fuel for another way, if that
+    /// is another. What follows is another region.
+    pub(super) fn label(&mut self, depth: u32) -> (Block, usize, Option<Value>) {
         let index = self.frames.len().saturating_sub(1 + depth as usize);
+        let mut due = self.frames[index].due;
+        let fuel = self.fuel_to(&mut due);
         let frame = &mut self.frames[index];
+        frame.due = due;
+        frame.join();
         match frame.header {
-            Some(header) => (header, frame.sig.params().len()),
-            None => {
-                frame.joined = true;
-                (frame.next, frame.sig.results().len())
-            }
+            Some(header) => (header, frame.sig.params().len(), fuel),
+            None => (frame.next, frame.sig.results().len(), fuel),
         }
     }
 
     pub(super) fn br(&mut self, depth: u32) {
-        let (target, count) = self.label(depth);
+        let (target, count, _) = self.label(depth);
         let args = self.top(count);
         self.b.ins().jump(target, &args);
         self.dead = 1;
@@ -332,7 +373,7 @@ impl<'a> Translator<'a> {
     /// Goes to the label at `depth` when `condition` is not zero, or when it is, with `more` values above those of
     /// the stack.
     pub(super) fn branch_when(&mut self, condition: Value, depth: u32, more: &[Value], when: bool) {
-        let (target, count) = self.label(depth);
+        let (target, count, fuel) = self.label(depth);
         let mut args = self.top(count - more.len());
         args.extend(Translator::args(more));
         let next = self.b.create_block();
@@ -343,7 +384,7 @@ impl<'a> Translator<'a> {
         let known = self.block_context;
         self.continue_in(next);
         self.block_context = known;
-        self.begin_region(false);
+        self.fuel_back(fuel);
     }
 
     pub(super) fn br_table(&mut self, table: &BrTable<'_>) {
@@ -351,16 +392,39 @@ impl<'a> Translator<'a> {
         let mut depths: Vec<u32> = table.targets().map_while(Result::ok).collect();
         depths.push(table.default());
         let mut calls = Vec::with_capacity(depths.len());
+        // Ways on which fuel changes, by depth.
+        let mut ways: Vec<(u32, Block)> = Vec::new();
         for depth in depths {
-            let (target, count) = self.label(depth);
-            let args = self.top(count);
-            calls.push(BlockCall::new(target, args, &mut self.b.func.dfg.value_lists));
+            let call = match ways.iter().find(|(known, _)| *known == depth) {
+                Some((_, way)) => (*way, Vec::new()),
+                None if self.changes_fuel(depth) => {
+                    let way = self.b.create_block();
+                    ways.push((depth, way));
+                    (way, Vec::new())
+                }
+                None => {
+                    let (target, count, _) = self.label(depth);
+                    (target, self.top(count))
+                }
+            };
+            calls.push(BlockCall::new(call.0, call.1, &mut self.b.func.dfg.value_lists));
         }
         if let Some(default) = calls.pop() {
             let table = self.b.create_jump_table(JumpTableData::new(default, &calls));
             self.b.ins().br_table(index, table);
         }
+        for (depth, way) in ways {
+            self.continue_in(way);
+            self.br(depth);
+        }
         self.dead = 1;
+    }
+
+    /// Whether a branch to the label at `depth` changes what is known to be left of the fuel.
+    fn changes_fuel(&mut self, depth: u32) -> bool {
+        let here = self.due();
+        let frame = &self.frames[self.frames.len().saturating_sub(1 + depth as usize)];
+        self.fuel.is_some() && frame.due.is_some_and(|due| due != here)
     }
 
     /// Stops where the stack is used up.

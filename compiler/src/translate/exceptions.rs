@@ -294,7 +294,7 @@ impl<'a> Translator<'a> {
                 for (catch, target, landing) in clauses {
                     let Some(landing) = landing else {
                         // Counts as a branch nevertheless: see `end`.
-                        self.label((self.frames.len() - 1 - target) as u32);
+                        self.frames[target].join();
                         continue;
                     };
                     self.bounds.back_to(frame.bounds);
@@ -330,6 +330,7 @@ impl<'a> Translator<'a> {
             (None, Some(rest)) => {
                 self.b.seal_block(rest);
                 self.switch_to(rest);
+                self.set_fuel_paid(true);
                 self.b.block_params(rest)[0]
             }
             (None, None) => return,
@@ -340,6 +341,7 @@ impl<'a> Translator<'a> {
     /// Begins a handler of the innermost block, a `try`.
     fn catch(&mut self, tag: Option<u32>) {
         self.end_arm();
+        self.end_region();
         let Some(mut frame) = self.frames.pop() else { return };
         self.stack.truncate(frame.height);
         self.bounds.back_to(frame.bounds);
@@ -354,6 +356,7 @@ impl<'a> Translator<'a> {
                 Some(rest) => {
                     self.b.seal_block(rest);
                     self.switch_to(rest);
+                    self.set_fuel_paid(true);
                     Some(self.b.block_params(rest)[0])
                 }
                 None => None,
@@ -370,7 +373,7 @@ impl<'a> Translator<'a> {
         }
         self.frames.push(frame);
         if self.dead == 0 {
-            self.begin_region(false);
+            self.end_region();
         }
     }
 

@@ -9,7 +9,8 @@ use lithe_parser::{MemArg, MemArgTarget, Operator};
 use lithe_runtime::{Memory, abi, abi::Builtin};
 use lithe_types::{MemoryType, TrapKind};
 
-use super::{Translator, context::Region};
+use super::{Translator, context::Region, hoist::SLACK};
+use crate::folded;
 
 type O<'a> = Operator<'a>;
 
@@ -75,6 +76,17 @@ impl Translator<'_> {
         self.place_at(index, memarg, bytes)
     }
 
+    /// As [`Translator::place`], for a load.
+    fn load_place(&mut self, memarg: &MemArg, bytes: u32) -> Place {
+        let place = self.place(memarg, bytes);
+        if !self.env.folds_loads() {
+            return place;
+        }
+        self.loads += 1;
+        let number = folded::numbered(self.loads);
+        Place { flags: place.flags.with_trap_code(Some(number)), ..place }
+    }
+
     fn place_at(&mut self, index: Value, memarg: &MemArg, bytes: u32) -> Place {
         let memory = Translator::memory_of(memarg);
         let ty = self.memory_type(memory);
@@ -87,9 +99,8 @@ impl Translator<'_> {
             && let Ok(offset) = i32::try_from(memarg.offset)
         {
             if ty.is64 {
-                self.check_address(memory, index);
+                self.check_address(memory, index, memarg.offset);
             }
-            self.keep_fuel_for_good();
             let base = self.memory_base(memory);
             let pointer = self.b.ins().iadd(base, wide);
             return Place { pointer, offset, flags };
@@ -105,13 +116,20 @@ impl Translator<'_> {
     }
 
     /// Traps unless `index` is below the end of what is reserved for a memory with 64-bit addresses.
-    fn check_address(&mut self, memory: u32, index: Value) {
+    fn check_address(&mut self, memory: u32, index: Value, offset: u64) {
         if self.bounds.proves(memory, index, 0) {
+            return;
+        }
+        if let Some((pointer, step)) = self.pointer_below(index)
+            && step + offset <= SLACK
+            && self.bounds.proves(memory, pointer, 0)
+        {
             return;
         }
         let end = self.word(abi::WIDE_END);
         let out = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, end);
         self.trap_if(out, TrapKind::MemoryOutOfBounds);
+        self.note_check(index, offset);
         self.bounds.note(memory, index, 0);
     }
 
@@ -202,7 +220,7 @@ impl Translator<'_> {
             Extension::Full => ty.bytes(),
             Extension::Signed(bytes) | Extension::Unsigned(bytes) => u32::from(bytes),
         };
-        let Place { pointer, offset, flags } = self.place(memarg, bytes);
+        let Place { pointer, offset, flags } = self.load_place(memarg, bytes);
         let ins = self.b.ins();
         let value = match extend {
             Extension::Full => ins.load(ty, flags, pointer, offset),
@@ -221,7 +239,11 @@ impl Translator<'_> {
         let whole = self.b.func.dfg.value_type(value).bytes() == bytes;
         let place = self.place(memarg, bytes);
         self.probe(memarg, place, bytes);
-        let Place { pointer, offset, flags } = place;
+        let Place { pointer, offset, mut flags } = place;
+        if let Some(number) = folded::changed(self.b.func, value) {
+            // Only accesses that trap alike become one instruction.
+            flags = flags.with_trap_code(Some(number));
+        }
         let ins = self.b.ins();
         match bytes {
             1 => ins.istore8(flags, value, pointer, offset),
@@ -306,7 +328,7 @@ impl Translator<'_> {
     }
 
     fn load_extend(&mut self, memarg: &MemArg, narrow: Type, signed: bool) {
-        let Place { pointer, offset, flags } = self.place(memarg, 8);
+        let Place { pointer, offset, flags } = self.load_place(memarg, 8);
         let ins = self.b.ins();
         let value = match (narrow.lane_bits(), signed) {
             (8, true) => ins.sload8x8(flags, pointer, offset),
@@ -320,14 +342,14 @@ impl Translator<'_> {
     }
 
     fn load_splat(&mut self, memarg: &MemArg, lane: Type, ty: Type) {
-        let Place { pointer, offset, flags } = self.place(memarg, lane.bytes());
+        let Place { pointer, offset, flags } = self.load_place(memarg, lane.bytes());
         let value = self.b.ins().load(lane, flags, pointer, offset);
         let value = self.b.ins().splat(ty, value);
         self.push_vector(value);
     }
 
     fn load_zero(&mut self, memarg: &MemArg, lane: Type, ty: Type) {
-        let Place { pointer, offset, flags } = self.place(memarg, lane.bytes());
+        let Place { pointer, offset, flags } = self.load_place(memarg, lane.bytes());
         let value = self.b.ins().load(lane, flags, pointer, offset);
         let value = self.b.ins().scalar_to_vector(ty, value);
         self.push_vector(value);
@@ -336,7 +358,7 @@ impl Translator<'_> {
     fn load_lane(&mut self, memarg: &MemArg, number: u8, lane: Type, ty: Type) {
         let vector = self.pop();
         let vector = self.lanes(vector, ty);
-        let Place { pointer, offset, flags } = self.place(memarg, lane.bytes());
+        let Place { pointer, offset, flags } = self.load_place(memarg, lane.bytes());
         let value = self.b.ins().load(lane, flags, pointer, offset);
         let value = self.b.ins().insertlane(vector, value, number);
         self.push_vector(value);

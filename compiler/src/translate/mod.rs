@@ -7,7 +7,7 @@
 //! calls     functions                       simd     vectors
 //! locals    variables
 //! tables    tables and references           atomic   atomic accesses
-//! memory    linear memories                 exceptions
+//! memory    linear memories                 exceptions       hoist
 //! stubs    code that is no body: entries and exits          fuel
 //! gc       structs, i31                     arrays
 //! casts    tests of references              heap     where objects are, allocation
@@ -24,6 +24,7 @@ mod exceptions;
 mod fuel;
 mod gc;
 mod heap;
+mod hoist;
 mod lanes;
 mod locals;
 mod memory;
@@ -55,6 +56,7 @@ use bounds::Bounds;
 use context::Region;
 use control::Frame;
 use fuel::Fuel;
+use hoist::Round;
 use locals::Locals;
 
 /// Why a function could not be translated.
@@ -99,6 +101,7 @@ pub fn translate(
             translator.begin();
             env.valid.walk(func, scratch, &mut translator)?;
             translator.b.seal_all_blocks();
+            translator.hoist_checks();
             translator.b.finalize(frontend);
         }
         stub => stubs::translate(env, stub, FunctionBuilder::new(out, context), frontend),
@@ -126,8 +129,11 @@ pub(crate) struct Translator<'a> {
     block_context: Option<Value>,
     /// How many loops there were so far.
     loops: usize,
+    /// How many loads there were so far.
+    loads: u32,
     fuel: Option<Fuel>,
     bounds: Bounds,
+    rounds: Vec<Round>,
     regions: HashMap<Region, AliasRegion>,
     signatures: HashMap<u32, SigRef>,
     builtins: HashMap<Builtin, SigRef>,
@@ -160,8 +166,10 @@ impl<'a> Translator<'a> {
             entry_context: None,
             block_context: None,
             loops: 0,
+            loads: 0,
             fuel: None,
             bounds: Bounds::default(),
+            rounds: Vec::new(),
             regions: HashMap::new(),
             signatures: HashMap::new(),
             builtins: HashMap::new(),
@@ -196,9 +204,6 @@ impl<'a> Translator<'a> {
         self.b.switch_to_block(block);
         self.block_context = None;
         self.never_null.clear();
-        if let Some(fuel) = &mut self.fuel {
-            fuel.behind = true;
-        }
     }
 
     /// Goes on in a block that only the current one leads to.
@@ -207,9 +212,14 @@ impl<'a> Translator<'a> {
         self.b.switch_to_block(block);
     }
 
+    /// Whether code that finds a reason to trap calls the runtime: it tells what fuel is left.
+    fn traps_by_calls(&self) -> bool {
+        self.env.checks() || self.fuel.is_some()
+    }
+
     /// Traps when `condition` is not zero.
     pub(crate) fn trap_if(&mut self, condition: Value, kind: TrapKind) {
-        if !self.env.checks() && self.fuel_is_kept() {
+        if !self.traps_by_calls() {
             self.b.ins().trapnz(condition, TrapCode::unwrap_user(kind as u8));
             return;
         }
@@ -225,10 +235,9 @@ impl<'a> Translator<'a> {
 
     /// Traps. The block ends.
     fn trap(&mut self, kind: TrapKind) {
-        if self.env.checks() {
+        if self.traps_by_calls() {
             self.rare(Rare::Trap(kind), &[]);
         } else {
-            self.keep_fuel();
             // Of a block that has nothing else, Cranelift makes a trap of the branch, at the branch's place.
             self.b.ins().nop();
         }
@@ -266,7 +275,7 @@ impl<'a> Translator<'a> {
             self.check_stack();
             self.poll();
         }
-        self.begin_region(true);
+        self.check_fuel();
         self.push_function_frame();
     }
 }

@@ -4,26 +4,9 @@
 use cranelift_codegen::ir::InstBuilder;
 use lithe_parser::Operator as O;
 use lithe_types::TrapKind;
+use lithe_validator::costs_nothing;
 
 use super::{TranslateError, Translator};
-
-/// Whether an operator costs no fuel: it does nothing of its own.
-fn free(op: &O<'_>) -> bool {
-    matches!(
-        op,
-        O::Nop
-            | O::Drop
-            | O::Block { .. }
-            | O::Loop { .. }
-            | O::Unreachable
-            | O::Return
-            | O::Else
-            | O::End
-            | O::Catch { .. }
-            | O::CatchAll
-            | O::Delegate { .. }
-    )
-}
 
 impl Translator<'_> {
     pub(super) fn operator(&mut self, op: &O<'_>) -> Result<(), TranslateError> {
@@ -44,7 +27,7 @@ impl Translator<'_> {
             }
             return Ok(());
         }
-        if !free(op) {
+        if !costs_nothing(op) {
             self.charge();
         }
         match op {

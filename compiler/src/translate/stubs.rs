@@ -6,13 +6,10 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
-use lithe_runtime::{
-    Vm,
-    abi::{self, Builtin},
-};
+use lithe_runtime::abi::{self, Builtin};
 use lithe_types::{FuncType, ValType};
 
-use super::{Translator, exceptions::Target};
+use super::{Translator, exceptions::Target, fuel};
 use crate::env::{Convention, Env, Function, Rare};
 
 /// Makes the stub `function`.
@@ -61,16 +58,13 @@ fn enter(env: &Env<'_>, ty: &FuncType, b: &mut FunctionBuilder<'_>) {
     let [context, code, slots] = [0, 1, 2].map(|i| b.block_params(block)[i]);
     let mut args = Vec::new();
     let vm = env.target.fuel.then(|| b.ins().load(types::I64, slot_flags(), context, abi::VM));
-    let fuel = core::mem::offset_of!(Vm, fuel) as i32;
     match env.convention {
         Convention::Argument => args.push(context),
         _ => {
             b.ins().set_pinned_reg(context);
         }
     }
-    if let Some(vm) = vm {
-        args.push(b.ins().load(types::I64, slot_flags(), vm, fuel));
-    }
+    args.extend(vm.map(|vm| fuel::take_part(env, b, slot_flags(), vm)));
     let mut at = 0;
     for param in &ty.params {
         args.push(b.ins().load(env.value_type(*param), slot_flags(), slots, at));
@@ -82,7 +76,7 @@ fn enter(env: &Env<'_>, ty: &FuncType, b: &mut FunctionBuilder<'_>) {
     if let Some(vm) = vm
         && let Some(left) = results.pop()
     {
-        b.ins().store(slot_flags(), left, vm, fuel);
+        fuel::give_back(env, b, slot_flags(), vm, left);
     }
     store_all(b, &ty.results, &results, slots);
     b.ins().return_(&[]);
@@ -139,7 +133,7 @@ fn reach(env: &Env<'_>, ty: &FuncType, b: FunctionBuilder<'_>, frontend: TargetF
         results.push(t.b.ins().load(env.value_type(*ty), slot_flags(), slots, at));
         at += 8 * ty.slots() as i32;
     }
-    results.extend(t.fuel());
+    results.extend(t.fuel_left());
     t.b.ins().return_(&results);
     t.b.finalize(frontend);
 }
@@ -197,9 +191,7 @@ impl Translator<'_> {
         args: &[Value],
         depth: usize,
     ) -> (Inst, Option<Block>) {
-        if rare != Rare::OutOfFuel {
-            self.keep_fuel();
-        }
+        self.keep_fuel();
         let signature = self.env.rare_signature(rare);
         let signature = self.b.import_signature(signature);
         let func = self.own_function(Function::Rare(rare), signature);

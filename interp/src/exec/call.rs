@@ -51,17 +51,25 @@ unsafe fn enter(r: &mut Regs, slot: *const CodeSlot, sp: *mut u64, back: Return)
 unsafe fn call_func(r: &mut Regs, func: *mut Func, sp: *mut u64, cells: usize) -> Flow {
     // SAFETY: module invariant; functions live as long as the store.
     unsafe {
-        let ip = r.ip.add(cells);
         if (*func).instance.is_null() {
-            let vm = (*r.inst).vm;
-            (*vm).callee = func;
-            (*vm).args = sp.sub(HEADER_SLOTS + (*func).param_slots as usize);
-            r.ip = ip;
-            return Flow::Leave(Stop::Host as u32);
+            return call_host(r, func, sp, cells, Stop::Host);
         }
-        let back = Return { ip, sp: r.sp, inst: r.inst };
+        let back = Return { ip: r.ip.add(cells), sp: r.sp, inst: r.inst };
         switch(r, (*func).instance);
         enter(r, (*func).code, sp, back)
+    }
+}
+
+/// Leaves for a call of a host function.
+#[inline(always)]
+unsafe fn call_host(r: &mut Regs, func: *mut Func, sp: *mut u64, cells: usize, stop: Stop) -> Flow {
+    // SAFETY: module invariant; functions live as long as the store.
+    unsafe {
+        let vm = (*r.inst).vm;
+        (*vm).callee = func;
+        (*vm).args = sp.sub(HEADER_SLOTS + (*func).param_slots as usize);
+        r.ip = r.ip.add(cells);
+        Flow::Leave(stop as u32)
     }
 }
 
@@ -173,7 +181,7 @@ unsafe fn replace_by(r: &mut Regs, func: *mut Func, cells: usize) -> Flow {
     unsafe {
         if (*func).instance.is_null() {
             let sp = r.slot(0).add(r.field(1) as usize + HEADER_SLOTS);
-            return call_func(r, func, sp, cells);
+            return call_host(r, func, sp, cells, Stop::TailHost);
         }
         replace(r, (*func).code, (*func).instance)
     }

@@ -2,6 +2,7 @@
 //! skipped but for its block structure.
 
 use lithe_parser::Operator as O;
+use lithe_validator::costs_nothing;
 
 use crate::op::{Binary, Class, Family, Imm, Op, Unary, family, negation};
 
@@ -16,24 +17,6 @@ type Result = core::result::Result<(), TranslateError>;
 /// Two 32-bit indices in one cell.
 pub(super) fn both(lower: u32, upper: u32) -> u64 {
     u64::from(lower) | u64::from(upper) << 32
-}
-
-/// Whether an operator costs no fuel: it does nothing of its own.
-fn free(op: &O<'_>) -> bool {
-    matches!(
-        op,
-        O::Nop
-            | O::Drop
-            | O::Block { .. }
-            | O::Loop { .. }
-            | O::Unreachable
-            | O::Return
-            | O::Else
-            | O::End
-            | O::Catch { .. }
-            | O::CatchAll
-            | O::Delegate { .. }
-    )
 }
 
 impl Translator<'_> {
@@ -55,7 +38,7 @@ impl Translator<'_> {
             }
             return Ok(());
         }
-        if !free(op) {
+        if !costs_nothing(op) {
             self.charge();
         }
         match family(op) {

@@ -53,6 +53,7 @@ const LAYOUT: &[usize] = &[
     offset_of!(Instance, memory0),
     offset_of!(Instance, dropped_data),
     offset_of!(Vm, fuel),
+    offset_of!(Vm, fuel_rest),
     offset_of!(Vm, signal),
     offset_of!(Vm, heap),
     offset_of!(HeapView, base),

@@ -147,6 +147,7 @@ pub unsafe fn call(
             pending: AtomicU32::new(GO_ON),
             stop: AtomicU32::new(0),
             stopped: false,
+            calling: false,
             caller: 0,
             landing: Landing::default(),
             vm,
@@ -175,7 +176,8 @@ pub unsafe fn call(
             0 => Ok(()),
             _ => {
                 let cause = cause.unwrap_or_else(|| stopped_by_signal(vm, (*entry).stop.get_mut()));
-                Err(Stopped { cause, frames: trace::frames(&*store, &*entry) })
+                let unfit = matches!(cause, Cause::Trap(TrapKind::StackExhausted));
+                Err(Stopped { cause, frames: trace::frames(&*store, &*entry, unfit) })
             }
         }
     }
@@ -187,6 +189,8 @@ pub unsafe fn call(
 /// The state of execution lives, and there is no reference to it.
 unsafe fn stopped_by_signal(vm: *mut Vm, stop: &mut u32) -> Cause {
     let kind = u8::try_from(*stop).ok().and_then(TrapKind::from_code);
+    // SAFETY: as the caller promises. What the function had of the fuel was in a register.
+    unsafe { (*vm).fuel = (*vm).fuel.min((*vm).fuel_rest) };
     Cause::Trap(match kind {
         // SAFETY: as the caller promises.
         None | Some(TrapKind::Interrupt) => unsafe { builtins::take_interrupt(vm) },

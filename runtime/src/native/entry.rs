@@ -43,6 +43,8 @@ pub(super) struct Entry {
     pub stop: AtomicU32,
     /// Whether `exit_pc` is an instruction that a signal stopped, not one after a call.
     pub stopped: bool,
+    /// Whether that instruction is a call which had no room to write where it returns to.
+    pub calling: bool,
     /// Where the function returns to whose frame was not in place yet when a signal stopped it, or 0.
     pub caller: usize,
     /// Where the guest goes on after an exception.

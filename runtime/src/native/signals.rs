@@ -212,6 +212,7 @@ unsafe fn fault(signal: c_int, address: usize, registers: &mut Registers) -> Opt
         if entry.in_guest.load(Ordering::Relaxed) == 0 {
             return None;
         }
+        let sp = registers.sp();
         let access = matches!(signal, libc::SIGSEGV | libc::SIGBUS);
         let state = &(*entry.vm).native;
         let kind = match access && state.stack.as_ref()?.guards(address) {
@@ -230,7 +231,26 @@ unsafe fn fault(signal: c_int, address: usize, registers: &mut Registers) -> Opt
         entry.stop.store(kind as u32, Ordering::Relaxed);
         entry.leave();
         leave(entry, registers);
+        // A machine whose calls write to the stack does so right below what is in use; what a function does before its
+        // frame is in place is not meant.
+        entry.calling = address == sp.wrapping_sub(8) && entry.caller == 0;
+        if kind == TrapKind::StackExhausted && entry.calling && entry.stopped {
+            called(entry);
+        }
         Some(())
+    }
+}
+
+/// Makes it seem that the call was made at which a guest was stopped.
+unsafe fn called(entry: &mut Entry) {
+    let pc = entry.exit_pc;
+    // SAFETY: a text that runs lives.
+    let Some(text) = (unsafe { Text::find(pc).map(|text| &*text) }) else { return };
+    let offset = text.offset(pc);
+    let Some(function) = text.artifact.function_at(offset) else { return };
+    if let Some(site) = text.artifact.sites(function).find(|site| site.text > offset) {
+        entry.exit_pc = text.address(site.text) as usize;
+        entry.stopped = false;
     }
 }
 

@@ -89,19 +89,29 @@ impl Iterator for Walk {
     }
 }
 
-/// The frames of an activation that was left.
-pub(super) fn frames(store: &Store, entry: &Entry) -> Vec<Frame> {
+/// The frames of an activation that was left; because the innermost one does not fit on the stack if `unfit`. Then
+/// they begin with the call, where there is one.
+pub(super) fn frames(store: &Store, entry: &Entry, unfit: bool) -> Vec<Frame> {
     let mut frames = Vec::new();
+    let (mut unfit, mut taken) = (unfit && !entry.calling, false);
+    let most = limits::BACKTRACE_FRAMES + usize::from(unfit);
     let mut last: Option<&Shared<Code>> = None;
     for raw in Walk::new(entry) {
-        if frames.len() >= limits::BACKTRACE_FRAMES {
+        if frames.len() >= most {
             break;
         }
         let runs = |code: &&Shared<Code>| code.native().is_some_and(|native| native.is(raw.text));
         let Some(code) = last.filter(runs).or_else(|| codes(store).find(runs)) else { continue };
         last = Some(code);
         let Some(native) = code.native() else { continue };
-        frames.extend(frame(code, native, &raw));
+        let frame = frame(code, native, &raw);
+        // A stub that a signal stopped does not fit itself, other stubs tell the runtime of the function.
+        taken |= unfit && frame.is_some();
+        unfit &= !entry.stopped && frame.is_none();
+        frames.extend(frame);
+    }
+    if taken && frames.len() > 1 {
+        frames.remove(0);
     }
     frames
 }

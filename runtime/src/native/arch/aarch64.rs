@@ -7,6 +7,21 @@ use super::{
     offsets::*,
 };
 
+/// Clears registers that the host may have left references in, but those of the first three arguments, x4, and those
+/// that `common` keeps.
+macro_rules! clear {
+    () => {
+        concat!(
+            clear!("mov x", ", xzr", 3 5 6 7 8 9 10 11 12 13 14 15 16 17),
+            clear!("movi v", ".2d, #0", 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15),
+            clear!("movi v", ".2d, #0", 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31),
+        )
+    };
+    ($before:literal, $after:literal, $($number:literal)*) => {
+        concat!($($before, $number, $after, "\n",)*)
+    };
+}
+
 /// See [`super`].
 ///
 /// # Safety
@@ -41,12 +56,20 @@ pub(crate) unsafe extern "C" fn enter(
         "str w9, [x0, #{IN_GUEST}]",
         "ldr w9, [x0, #{PENDING}]",
         "cbnz w9, 2f",
+        "ldr x9, [x0, #{ENTRY_VM}]",
+        "mov x10, #{HEAP}",
+        "ldr x9, [x9, x10]",
         "mov x21, x1",
         "mov x0, x1",
         "mov x1, x2",
         "mov x2, x3",
         // The chain of frame pointers ends here.
         "mov x29, xzr",
+        // What the host had in registers is nothing that the collector should find in the guest's frames.
+        "cbz x9, 3f",
+        clear!(),
+        clear!("mov x", ", xzr", 19 20 22 23 24 25 26 27 28),
+        "3:",
         "blr x4",
         "ldr x0, [sp]",
         "str wzr, [x0, #{IN_GUEST}]",
@@ -58,6 +81,8 @@ pub(crate) unsafe extern "C" fn enter(
         "b {leave}",
         HOST_SP = const HOST_SP,
         GUEST_SP = const GUEST_SP,
+        ENTRY_VM = const ENTRY_VM,
+        HEAP = const HEAP,
         IN_GUEST = const IN_GUEST,
         PENDING = const PENDING,
         leave = sym leave,
@@ -143,8 +168,15 @@ pub(crate) unsafe extern "C" fn common() {
         "str w11, [x19, #{IN_GUEST}]",
         "ldr w11, [x19, #{PENDING}]",
         "cbnz w11, 2f",
+        "ldr x10, [x19, #{ENTRY_VM}]",
+        "mov x11, #{HEAP}",
+        "ldr x10, [x10, x11]",
         "ldr x11, [x19, #{EXIT_SP}]",
         "mov sp, x11",
+        "cbz x10, 3f",
+        clear!(),
+        clear!("mov x", ", xzr", 1 2 4),
+        "3:",
         "ldp x19, x20, [sp, #16]",
         "ldp x21, x22, [sp, #32]",
         "ldp x23, x24, [sp, #48]",
@@ -157,6 +189,8 @@ pub(crate) unsafe extern "C" fn common() {
         "b {leave}",
         VM = const VM,
         ENTRY = const ENTRY,
+        ENTRY_VM = const ENTRY_VM,
+        HEAP = const HEAP,
         HOST_SP = const HOST_SP,
         EXIT_SP = const EXIT_SP,
         EXIT_FP = const EXIT_FP,

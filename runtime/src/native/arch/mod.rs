@@ -7,6 +7,8 @@
 //! - `common` is the part that all shims share. A shim loads the address of a builtin and goes there; `shim!` makes
 //!   one. `common` records where the guest is, keeps the registers that the guest may have references in on its
 //!   stack, and calls the builtin on the host's stack.
+//! - Where the store has objects, `enter` and `common` leave the guest nothing in its registers that the host had
+//!   there: stubs that keep all registers have them in their frames, where the collector looks for references.
 //! - `publish(start, len)` makes written code visible to the processor.
 //! - `Registers` are those of a thread that a signal stopped.
 
@@ -23,6 +25,8 @@ mod offsets {
 
     pub const VM: i32 = abi::VM;
     pub const ENTRY: usize = offset_of!(Vm, native.entry);
+    pub const HEAP: usize = offset_of!(Vm, heap.base);
+    pub const ENTRY_VM: usize = offset_of!(Entry, vm);
     pub const HOST_SP: usize = offset_of!(Entry, host_sp);
     pub const GUEST_SP: usize = offset_of!(Entry, guest_sp);
     pub const EXIT_SP: usize = offset_of!(Entry, exit_sp);

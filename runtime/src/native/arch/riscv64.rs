@@ -68,6 +68,18 @@ pub(crate) unsafe extern "C" fn enter(
         "mv a2, a3",
         // The chain of frame pointers ends here.
         "li s0, 0",
+        // What the host had in registers is nothing that the collector should find in the guest's frames.
+        "li s1, 0",
+        "li s2, 0",
+        "li s3, 0",
+        "li s4, 0",
+        "li s5, 0",
+        "li s6, 0",
+        "li s7, 0",
+        "li s8, 0",
+        "li s9, 0",
+        "li s10, 0",
+        "li s11, 0",
         "jalr a4",
         "ld a0, 0(sp)",
         "sw zero, {IN_GUEST}(a0)",

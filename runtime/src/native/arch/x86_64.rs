@@ -7,6 +7,22 @@ use super::{
     offsets::*,
 };
 
+/// Clears registers that the host may have left references in, but those of the first three arguments, rax and r11.
+macro_rules! clear {
+    () => {
+        concat!(
+            "xor ecx, ecx\n",
+            "xor r8d, r8d\n",
+            "xor r9d, r9d\n",
+            "xor r10d, r10d\n",
+            clear!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15),
+        )
+    };
+    ($($vector:literal)*) => {
+        concat!($("pxor xmm", $vector, ", xmm", $vector, "\n",)*)
+    };
+}
+
 /// See [`super`].
 ///
 /// # Safety
@@ -37,6 +53,8 @@ pub(crate) unsafe extern "C" fn enter(
         "cmp dword ptr [rdi + {PENDING}], 0",
         "jne 2f",
         "mov rax, r8",
+        "mov r11, [rdi + {ENTRY_VM}]",
+        "mov r11, [r11 + {HEAP}]",
         "mov r15, rsi",
         "mov rdi, rsi",
         "mov rsi, rdx",
@@ -44,6 +62,10 @@ pub(crate) unsafe extern "C" fn enter(
         // The chain of frame pointers ends here.
         "xor ebp, ebp",
         // What the host had in registers is nothing that the collector should find in the guest's frames.
+        "test r11, r11",
+        "jz 3f",
+        clear!(),
+        "3:",
         "xor ebx, ebx",
         "xor r12d, r12d",
         "xor r13d, r13d",
@@ -65,6 +87,8 @@ pub(crate) unsafe extern "C" fn enter(
         "jmp {leave}",
         HOST_SP = const HOST_SP,
         GUEST_SP = const GUEST_SP,
+        ENTRY_VM = const ENTRY_VM,
+        HEAP = const HEAP,
         IN_GUEST = const IN_GUEST,
         PENDING = const PENDING,
         leave = sym leave,
@@ -130,6 +154,14 @@ pub(crate) unsafe extern "C" fn common() {
         "mov dword ptr [rbx + {IN_GUEST}], 1",
         "cmp dword ptr [rbx + {PENDING}], 0",
         "jne 2f",
+        "mov r11, [rbx + {ENTRY_VM}]",
+        "cmp qword ptr [r11 + {HEAP}], 0",
+        "je 3f",
+        clear!(),
+        "xor edx, edx",
+        "xor esi, esi",
+        "xor edi, edi",
+        "3:",
         "mov rsp, [rbx + {EXIT_SP}]",
         "pop r14",
         "pop r13",
@@ -142,6 +174,8 @@ pub(crate) unsafe extern "C" fn common() {
         "jmp {leave}",
         VM = const VM,
         ENTRY = const ENTRY,
+        ENTRY_VM = const ENTRY_VM,
+        HEAP = const HEAP,
         HOST_SP = const HOST_SP,
         EXIT_SP = const EXIT_SP,
         EXIT_FP = const EXIT_FP,

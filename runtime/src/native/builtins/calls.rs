@@ -86,11 +86,15 @@ pub(super) unsafe extern "C" fn interrupted(context: Context) {
     }
 }
 
-pub(super) unsafe extern "C" fn out_of_fuel(context: Context) {
+pub(super) unsafe extern "C" fn refuel(context: Context) {
     // SAFETY: see the module above.
     unsafe {
-        (*context.vm()).fuel = 0;
-        context.trap(TrapKind::OutOfFuel);
+        let vm = context.vm();
+        if (*vm).fuel < 0 {
+            (*vm).fuel = 0;
+            return context.trap(TrapKind::OutOfFuel);
+        }
+        (*vm).fuel_rest = (*vm).fuel & -crate::abi::FUEL_PART;
     }
 }
 
