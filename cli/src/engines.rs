@@ -17,6 +17,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::cache::{self, Cache};
 use crate::load::{self, Input, MAX_MODULE_BYTES};
 use crate::options::Options;
+use crate::output::complain;
 use crate::precompiled;
 use crate::progress::Progress;
 use crate::report::{self, FAILED, Report};
@@ -164,6 +165,9 @@ impl<'o> Engines<'o> {
             // The interpreter has vectors on every machine.
             Err(error) if auto || error.kind() == ErrorKind::Machine => {
                 let reason = format!("since it cannot be compiled: {error}");
+                if error.kind() == ErrorKind::Machine {
+                    complain(&format!("`{}` runs in the interpreter, {reason}\n", path.display()));
+                }
                 Ok((module, How::Interpreted(reason)))
             }
             Err(error) => Err(report::load(path, &error)),

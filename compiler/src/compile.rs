@@ -10,6 +10,7 @@ use cranelift_codegen::{ir, isa::TargetFrontendConfig};
 use lithe_runtime::artifact::{
     Function as Stretch, HEADER, Parts, Target, Text::Elsewhere, Text::Here,
 };
+use lithe_types::limits;
 use lithe_validator::ValidModule;
 
 use crate::{
@@ -187,6 +188,10 @@ impl Functions for Env<'_> {
             TranslateError::Unsupported(offset) => Error::new(
                 ErrorKind::Unsupported,
                 format!("the native compiler does not know the operator at offset {offset:#x}"),
+            ),
+            TranslateError::TooLarge => Error::new(
+                ErrorKind::TooLarge,
+                format!("more than {} operands are on its stack at once", limits::OPERANDS),
             ),
             TranslateError::Invalid => Error::new(ErrorKind::Internal, "the body is invalid"),
         })?;

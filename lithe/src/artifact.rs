@@ -229,9 +229,11 @@ impl Engine {
     ) -> rt::artifact::Target {
         let config = self.code_config();
         // Where it can, a context ends at the base of a memory that nobody else brings along and that never moves.
+        // With 64-bit addresses that takes a guard, since without one its maximum would have to be reserved.
         let signals = self.traps() == rt::abi::Traps::Signals;
+        let stays = |ty: &lithe_types::MemoryType| !ty.is64 || signals && rt::abi::has_guard(ty);
         let below_memory = module.imported_memories == 0
-            && module.memories.first().is_some_and(|ty| !ty.shared && (!ty.is64 || signals));
+            && module.memories.first().is_some_and(|ty| !ty.shared && stays(ty));
         rt::artifact::Target {
             arch,
             cpu,

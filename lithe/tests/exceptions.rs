@@ -458,7 +458,7 @@ fn exceptions_leave_deep_recursion() {
     const DEPTH: i32 = 100_000;
     for engine in engines(false) {
         let mut store = Store::new(&engine, ());
-        store.set_limits(StoreLimits { stack_bytes: 16 << 20, ..StoreLimits::default() });
+        store.set_limits(StoreLimits { stack_bytes: 64 << 20, ..StoreLimits::default() });
         let module = Module::new(&engine, GUEST).unwrap();
         let instance = Instance::new(&mut store, &module, &[]).unwrap();
         let run = instance.typed_func::<i32, i32>(&store, "run").unwrap();

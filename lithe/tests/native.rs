@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lithe::{
     Caller, Config, Engine, Error, Features, Instance, Linker, Module, Store, StoreLimits,
-    TrapKind, Val,
+    Strategy, TrapKind, Traps, Val,
 };
 
 mod ways;
@@ -367,5 +367,22 @@ fn threads_trap_by_themselves() {
                 });
             }
         });
+    }
+}
+
+/// Native code has a limit of operands, which the interpreter does not share.
+#[test]
+fn too_many_operands_are_refused() {
+    let held = |count: usize| {
+        let operands = "(i32.load (local.get 0))".repeat(count);
+        let rest = "(i32.add)".repeat(count - 1);
+        format!("(module (memory 1) (func (param i32) (result i32) {operands} {rest}))")
+    };
+    for traps in [Traps::Checks, Traps::Signals] {
+        let native = Config::new().strategy(Strategy::Native).traps(traps);
+        Module::new(&Engine::new(&native), held(2_000).as_str()).unwrap();
+        let error = Module::new(&Engine::new(&native), held(10_001).as_str()).err().unwrap();
+        let message = error.to_string();
+        assert!(message.contains("more than 10000 operands are on its stack at once"), "{message}");
     }
 }

@@ -182,7 +182,7 @@
   (import "ping" "hop" (func $ping (param i32 i32) (result i32)))
   (import "ping" "table" (table 2 funcref))
   (memory 1) (data (i32.const 0) "\e8\03")
-  (func $hop (param i32 i32) (result i32) (local i64 v128)
+  (func $hop (param i32 i32) (result i32) (local i64 f64 i64)
     (if (i32.eqz (local.get 0)) (then (return (local.get 1))))
     (return_call $ping
       (i32.sub (local.get 0) (i32.const 1))

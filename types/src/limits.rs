@@ -11,6 +11,13 @@ pub const CELLS_PER_BYTE: usize = 16;
 /// Cells of bytecode that a function may take whatever its size.
 pub const CELLS_FREE: usize = 1 << 16;
 
+/// Locals times bytes of the body, up to which native code keeps locals as values: the code generator takes some bytes
+/// for each local in each block. Further locals lie in the frame.
+pub const VARIABLE_BYTES: usize = 1 << 28;
+
+/// Operands that may be on the stack of a function at once in native code: the time to compile it grows with the square.
+pub const OPERANDS: usize = 10_000;
+
 /// Bytes of a module that are accepted: positions are kept as 32-bit offsets.
 pub const MODULE_BYTES: usize = 1 << 30;
 

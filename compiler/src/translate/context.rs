@@ -38,6 +38,8 @@ pub(super) enum Region {
     Cursor,
     /// The bitmap of object starts.
     Starts,
+    /// Locals that lie in the frame.
+    Locals,
 }
 
 impl Region {
@@ -53,6 +55,7 @@ impl Region {
             Region::Lengths => 8,
             Region::Cursor => 9,
             Region::Starts => 10,
+            Region::Locals => 11,
             Region::Fields(bucket) => 16 + u32::from(bucket),
             Region::OwnGlobal(global) => 512 + global,
         }

@@ -5,6 +5,7 @@
 //! context   the context pointer and what is loaded from below it
 //! control   blocks, labels, branches        numeric  scalar arithmetic and conversions
 //! calls     functions                       simd     vectors
+//! locals    variables
 //! tables    tables and references           atomic   atomic accesses
 //! memory    linear memories                 exceptions       hoist
 //! stubs    code that is no body: entries and exits          fuel
@@ -25,6 +26,7 @@ mod gc;
 mod heap;
 mod hoist;
 mod lanes;
+mod locals;
 mod memory;
 mod nan;
 mod numeric;
@@ -42,10 +44,10 @@ use cranelift_codegen::ir::{
     UserExternalName, UserFuncName, Value,
 };
 use cranelift_codegen::isa::TargetFrontendConfig;
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use lithe_parser::Operator;
 use lithe_runtime::abi::Builtin;
-use lithe_types::{FuncType, RefType, TrapKind, ValType};
+use lithe_types::{FuncType, TrapKind, ValType, limits};
 use lithe_validator::{Scratch, Sink};
 
 use crate::env::{Convention, Env, Function, Rare};
@@ -55,12 +57,15 @@ use context::Region;
 use control::Frame;
 use fuel::Fuel;
 use hoist::Round;
+use locals::Locals;
 
 /// Why a function could not be translated.
 #[derive(Debug)]
 pub enum TranslateError {
     /// The operator at this byte offset belongs to a proposal that the compiler does not know.
     Unsupported(u32),
+    /// More operands are on the stack than [`limits::OPERANDS`].
+    TooLarge,
     /// The body is invalid; cannot happen for a proven module.
     Invalid,
 }
@@ -112,9 +117,7 @@ pub(crate) struct Translator<'a> {
     pub stack: Vec<Value>,
     ty: &'a FuncType,
     func: u32,
-    locals: Vec<Variable>,
-    /// Which locals have types without null.
-    never_null_locals: Vec<bool>,
+    locals: Locals,
     /// References that are not null, as the way to this place shows.
     never_null: HashSet<Value>,
     frames: Vec<Frame<'a>>,
@@ -156,8 +159,7 @@ impl<'a> Translator<'a> {
             stack: Vec::new(),
             ty,
             func,
-            locals: Vec::new(),
-            never_null_locals: Vec::new(),
+            locals: Locals::default(),
             never_null: HashSet::new(),
             frames: Vec::new(),
             dead: 0,
@@ -263,10 +265,7 @@ impl<'a> Translator<'a> {
             self.take_fuel(params.remove(0));
         }
         for (value, ty) in params.into_iter().zip(&self.ty.params) {
-            let variable = self.b.declare_var(self.env.value_type(*ty));
-            self.b.def_var(variable, value);
-            self.locals.push(variable);
-            self.never_null_locals.push(is_never_null(*ty));
+            self.declare_local(*ty, value);
         }
     }
 
@@ -281,20 +280,13 @@ impl<'a> Translator<'a> {
     }
 }
 
-fn is_never_null(ty: ValType) -> bool {
-    matches!(ty, ValType::Ref(RefType { nullable: false, .. }))
-}
-
 impl Sink for Translator<'_> {
     type Error = TranslateError;
 
     fn locals(&mut self, count: u32, ty: ValType) -> Result<(), TranslateError> {
         let zero = self.zero(ty);
         for _ in 0..count {
-            let variable = self.b.declare_var(self.env.value_type(ty));
-            self.b.def_var(variable, zero);
-            self.locals.push(variable);
-            self.never_null_locals.push(is_never_null(ty));
+            self.declare_local(ty, zero);
         }
         Ok(())
     }
@@ -304,6 +296,9 @@ impl Sink for Translator<'_> {
         self.b.set_srcloc(SourceLoc::new(offset));
         if self.frames.is_empty() {
             self.begin_body();
+        }
+        if self.stack.len() > limits::OPERANDS {
+            return Err(TranslateError::TooLarge);
         }
         self.operator(op)
     }

@@ -59,19 +59,16 @@ impl Translator<'_> {
                 self.push(value);
             }
             O::LocalGet { local_index } => {
-                let value = self.b.use_var(self.locals[*local_index as usize]);
-                if self.never_null_locals[*local_index as usize] {
-                    self.never_null.insert(value);
-                }
+                let value = self.local(*local_index);
                 self.push(value);
             }
             O::LocalSet { local_index } => {
                 let value = self.pop();
-                self.b.def_var(self.locals[*local_index as usize], value);
+                self.set_local(*local_index, value);
             }
             O::LocalTee { local_index } => {
                 let value = self.pop();
-                self.b.def_var(self.locals[*local_index as usize], value);
+                self.set_local(*local_index, value);
                 self.push(value);
             }
             _ if self.numeric(op)
