@@ -117,7 +117,10 @@ impl Text {
 }
 
 /// By mode and folder, how many scripts ran and what happened to their directives. The empty folder stands for all.
-static TOTALS: Mutex<BTreeMap<(&str, &str), (usize, Report)>> = Mutex::new(BTreeMap::new());
+static TOTALS: Mutex<BTreeMap<(&str, &str), Total>> = Mutex::new(BTreeMap::new());
+
+/// A number of scripts, and what happened to their directives.
+type Total = (usize, Report);
 
 /// The folders of WebAssembly 3.0 itself, without proposals: in the crate, and beside a checkout.
 const OFFICIAL: [&str; 2] = ["wasm-latest", "testsuite"];

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 /// Starts and lengths of ranges in something of so many elements: those within, and those beyond.
-fn ranges(len: u64, most: u64) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+fn ranges(len: u64, most: u64) -> [Vec<(u64, u64)>; 2] {
     let within = vec![(0, 0), (len, 0), (0, len), (len - 1, 1), (1, len - 1)];
     let beyond = vec![
         (len + 1, 0),
@@ -18,7 +18,7 @@ fn ranges(len: u64, most: u64) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
         (most, most),
         (most / 2 + 1, most / 2 + 1),
     ];
-    (within, beyond)
+    [within, beyond]
 }
 
 fn memories(out: &mut String) {
@@ -55,7 +55,7 @@ fn memories(out: &mut String) {
                    (br_if $more ({at}.lt_u (local.get $i) ({at}.const 0x10000))))
                  (local.get $sum)))"
         );
-        let (within, beyond) = ranges(0x10000, most);
+        let [within, beyond] = ranges(0x10000, most);
         for name in ["copy-to", "copy-from", "across", "back", "fill"] {
             for (start, len) in &beyond {
                 let _ = writeln!(
@@ -73,7 +73,7 @@ fn memories(out: &mut String) {
             }
             out.push_str("(assert_return (invoke \"clear\"))\n");
         }
-        let (_, beyond) = ranges(8, u32::MAX.into());
+        let [_, beyond] = ranges(8, u32::MAX.into());
         for (start, len) in beyond {
             let _ = writeln!(
                 out,
@@ -121,7 +121,7 @@ fn tables(out: &mut String) {
                (func (export \"set-after-growing\") (param {at})
                  (local.get 0) (drop (table.grow $t (ref.null func) ({at}.const 1))) (ref.func $f) (table.set $t)))"
         );
-        let (_, beyond) = ranges(5, most);
+        let [_, beyond] = ranges(5, most);
         for name in ["fill", "copy-to", "copy-from"] {
             for (start, len) in &beyond {
                 let _ = writeln!(
@@ -192,7 +192,7 @@ fn arrays(out: &mut String) {
            (func (export \"new-wide\") (param i32) (result i32)
              (array.len (array.new $wide (v128.const i64x2 1 2) (local.get 0)))))\n",
     );
-    let (within, beyond) = ranges(10, u32::MAX.into());
+    let [within, beyond] = ranges(10, u32::MAX.into());
     for name in ["fill", "copy", "copy-to"] {
         for (start, len) in &beyond {
             let _ = writeln!(
@@ -215,14 +215,14 @@ fn arrays(out: &mut String) {
              (assert_trap (invoke \"set\" (i32.const {place})) \"out of bounds array access\")"
         );
     }
-    for (start, len) in ranges(8, u32::MAX.into()).1 {
+    for (start, len) in &ranges(8, u32::MAX.into())[1] {
         let _ = writeln!(
             out,
             "(assert_trap (invoke \"from-data\" (i32.const {start}) (i32.const {len})) \
              \"out of bounds memory access\")"
         );
     }
-    for (start, len) in ranges(2, u32::MAX.into()).1 {
+    for (start, len) in &ranges(2, u32::MAX.into())[1] {
         let _ = writeln!(
             out,
             "(assert_trap (invoke \"from-elem\" (i32.const {start}) (i32.const {len})) \

@@ -68,8 +68,8 @@ fn every_pair(out: &mut String, table: &str, writes: &str) {
         out,
         "(module {types} {table} (elem (i32.const 0) func {elements}) {funcs} {callers} {writes})"
     );
-    for caller in 0..TYPES.len() {
-        let results = values(TYPES[caller].1);
+    for (caller, (_, results, _)) in TYPES.iter().enumerate() {
+        let results = values(results);
         for callee in 0..=TYPES.len() + 1 {
             for way in ["call", "tail", "ref"] {
                 let invoke = format!("(invoke \"{way}{caller}\" (i32.const {callee}))");
