@@ -10,7 +10,6 @@ use cranelift_codegen::{ir, isa::TargetFrontendConfig};
 use lithe_runtime::artifact::{
     Function as Stretch, HEADER, Parts, Target, Text::Elsewhere, Text::Here,
 };
-use lithe_types::limits;
 use lithe_validator::ValidModule;
 
 use crate::{
@@ -189,10 +188,9 @@ impl Functions for Env<'_> {
                 ErrorKind::Unsupported,
                 format!("the native compiler does not know the operator at offset {offset:#x}"),
             ),
-            TranslateError::TooLarge => Error::new(
-                ErrorKind::TooLarge,
-                format!("more than {} operands are on its stack at once", limits::OPERANDS),
-            ),
+            TranslateError::TooLarge(most, what) => {
+                Error::new(ErrorKind::TooLarge, format!("more than {most} {what}"))
+            }
             TranslateError::Invalid => Error::new(ErrorKind::Internal, "the body is invalid"),
         })?;
         let is_vector = |value| out.dfg.value_type(value).is_vector();

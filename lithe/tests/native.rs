@@ -386,3 +386,34 @@ fn too_many_operands_are_refused() {
         assert!(message.contains("more than 10000 operands are on its stack at once"), "{message}");
     }
 }
+
+#[test]
+fn too_many_carried_values_are_refused() {
+    let many = "i32 ".repeat(1000);
+    let types = format!(
+        "(type $t (func (param i32) (result {many}))) (type $u (func (param {many}) (result {many})))"
+    );
+    let values = "(local.get 0)".repeat(1000);
+    let function = |body: &str| {
+        format!("(module {types} (func $f (type $u) unreachable) (func (type $t) {values} {body}))")
+    };
+    let of = |count: usize| {
+        let labels = "0 ".repeat(count);
+        [
+            format!("(block (type $u) {})", "(br_if 0 (local.get 0))".repeat(count)),
+            "(block (type $u))".repeat(count),
+            "(call $f)".repeat(count),
+            format!("(block (type $u) (br_table {labels} 0 (local.get 0)))"),
+        ]
+    };
+    for traps in [Traps::Checks, Traps::Signals] {
+        let native = Engine::new(&Config::new().strategy(Strategy::Native).traps(traps));
+        for body in of(20) {
+            Module::new(&native, function(&body).as_str()).unwrap();
+        }
+        for body in of(5000) {
+            let message = Module::new(&native, function(&body).as_str()).err().unwrap().to_string();
+            assert!(message.contains("values are carried by its blocks"), "{message}");
+        }
+    }
+}

@@ -18,6 +18,10 @@ pub const VARIABLE_BYTES: usize = 1 << 28;
 /// Operands that may be on the stack of a function at once in native code: the time to compile it grows with the square.
 pub const OPERANDS: usize = 10_000;
 
+/// Values that the blocks, branches, calls and lists of handlers of a function carry in all, in native code. Ordinary code
+/// carries few with each; a body of the greatest size may carry a thousand with every third byte.
+pub const CARRIED_VALUES: usize = 1 << 22;
+
 /// Bytes of a module that are accepted: positions are kept as 32-bit offsets.
 pub const MODULE_BYTES: usize = 1 << 30;
 

@@ -141,7 +141,9 @@ impl<'a> Translator<'a> {
 
     /// The arguments of a call, with the context where that is one.
     fn arguments(&mut self, class: u32, context: Option<Value>) -> Vec<Value> {
-        let mut args = self.pop_many(self.env.class_type(class).params.len());
+        let ty = self.env.class_type(class);
+        self.carried += ty.params.len() + ty.results.len();
+        let mut args = self.pop_many(ty.params.len());
         if self.env.convention == Convention::Argument {
             let context = context.unwrap_or_else(|| self.context());
             args.insert(0, context);

@@ -6,7 +6,7 @@ use cranelift_codegen::ir::{
 };
 use lithe_parser::{BlockType, BrTable, val_type};
 use lithe_runtime::abi;
-use lithe_types::{TrapKind, ValType};
+use lithe_types::{TrapKind, ValType, limits};
 
 use super::{Translator, context::Region, exceptions::Try};
 use crate::env::{Convention, Rare};
@@ -69,6 +69,14 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// How many values a branch to its label carries.
+    fn carries(&self) -> usize {
+        match self.header {
+            Some(_) => self.sig.params().len(),
+            None => self.sig.results().len(),
+        }
+    }
+
     /// Something branches to its label.
     pub(super) fn join(&mut self) {
         self.joined |= self.header.is_none();
@@ -87,6 +95,7 @@ impl<'a> Translator<'a> {
     /// A block with a parameter for each of `types`.
     fn block_for(&mut self, types: &[ValType]) -> Block {
         let block = self.b.create_block();
+        self.carried += types.len();
         for ty in types {
             let ty = self.env.value_type(*ty);
             self.b.append_block_param(block, ty);
@@ -137,7 +146,8 @@ impl<'a> Translator<'a> {
     }
 
     /// The values that a branch to a label with `count` of them carries.
-    pub(super) fn top(&self, count: usize) -> Vec<BlockArg> {
+    pub(super) fn top(&mut self, count: usize) -> Vec<BlockArg> {
+        self.carried += count;
         Translator::args(&self.stack[self.stack.len().saturating_sub(count)..])
     }
 
@@ -352,10 +362,7 @@ impl<'a> Translator<'a> {
         let frame = &mut self.frames[index];
         frame.due = due;
         frame.join();
-        match frame.header {
-            Some(header) => (header, frame.sig.params().len(), fuel),
-            None => (frame.next, frame.sig.results().len(), fuel),
-        }
+        (frame.header.unwrap_or(frame.next), frame.carries(), fuel)
     }
 
     pub(super) fn br(&mut self, depth: u32) {
@@ -391,6 +398,14 @@ impl<'a> Translator<'a> {
         let index = self.pop();
         let mut depths: Vec<u32> = table.targets().map_while(Result::ok).collect();
         depths.push(table.default());
+        // All labels take the same number of values.
+        let frame = &self.frames[self.frames.len().saturating_sub(1 + table.default() as usize)];
+        let count = frame.carries();
+        if self.carried.saturating_add(count * depths.len()) > limits::CARRIED_VALUES {
+            self.carried = usize::MAX;
+            self.dead = 1;
+            return;
+        }
         let mut calls = Vec::with_capacity(depths.len());
         // Ways on which fuel changes, by depth.
         let mut ways: Vec<(u32, Block)> = Vec::new();

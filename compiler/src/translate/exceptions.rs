@@ -13,7 +13,7 @@ use cranelift_codegen::ir::{
 };
 use lithe_parser::{BlockType, Catch, Operator, TryTable};
 use lithe_runtime::{Vm, abi, layout::EXCEPTION_PAYLOAD, layout::EXCEPTION_TAG};
-use lithe_types::{TrapKind, ValType};
+use lithe_types::{TrapKind, ValType, limits};
 
 use super::{Translator, context::Region, control::Frame};
 use crate::{
@@ -128,6 +128,9 @@ impl<'a> Translator<'a> {
     fn handlers(&mut self, depth: usize) -> Vec<ExceptionTableItem> {
         let mut items = Vec::new();
         for index in (0..depth).rev() {
+            if self.carried > limits::CARRIED_VALUES {
+                break;
+            }
             let Some(mut try_) = self.frames[index].try_.take() else { continue };
             let mut all = false;
             match &mut try_ {
@@ -135,6 +138,7 @@ impl<'a> Translator<'a> {
                     for (catch, _, landing) in clauses {
                         let block = *landing.get_or_insert_with(|| self.landing());
                         let call = self.landing_call(block);
+                        self.carried += 1;
                         items.push(match catch {
                             Catch::One { tag, .. } | Catch::OneRef { tag, .. } => {
                                 ExceptionTableItem::Tag(ExceptionTag::from_u32(*tag), call)
@@ -152,6 +156,7 @@ impl<'a> Translator<'a> {
                 Try::Legacy { landing, handling: false, .. } => {
                     let block = *landing.get_or_insert_with(|| self.landing());
                     let call = self.landing_call(block);
+                    self.carried += 1;
                     items.push(ExceptionTableItem::Default(call));
                     all = true;
                 }

@@ -64,8 +64,8 @@ use locals::Locals;
 pub enum TranslateError {
     /// The operator at this byte offset belongs to a proposal that the compiler does not know.
     Unsupported(u32),
-    /// More operands are on the stack than [`limits::OPERANDS`].
-    TooLarge,
+    /// There are more than so many of these.
+    TooLarge(usize, &'static str),
     /// The body is invalid; cannot happen for a proven module.
     Invalid,
 }
@@ -134,6 +134,8 @@ pub(crate) struct Translator<'a> {
     fuel: Option<Fuel>,
     bounds: Bounds,
     rounds: Vec<Round>,
+    /// Counts towards [`limits::CARRIED_VALUES`].
+    carried: usize,
     regions: HashMap<Region, AliasRegion>,
     signatures: HashMap<u32, SigRef>,
     builtins: HashMap<Builtin, SigRef>,
@@ -170,6 +172,7 @@ impl<'a> Translator<'a> {
             fuel: None,
             bounds: Bounds::default(),
             rounds: Vec::new(),
+            carried: 0,
             regions: HashMap::new(),
             signatures: HashMap::new(),
             builtins: HashMap::new(),
@@ -298,7 +301,12 @@ impl Sink for Translator<'_> {
             self.begin_body();
         }
         if self.stack.len() > limits::OPERANDS {
-            return Err(TranslateError::TooLarge);
+            let what = "operands are on its stack at once";
+            return Err(TranslateError::TooLarge(limits::OPERANDS, what));
+        }
+        if self.carried > limits::CARRIED_VALUES {
+            let what = "values are carried by its blocks, branches and calls";
+            return Err(TranslateError::TooLarge(limits::CARRIED_VALUES, what));
         }
         self.operator(op)
     }
