@@ -1,6 +1,8 @@
 //! Blocks, labels and branches, and interruption, which stands where control flow joins. A label is a block of
 //! CLIF whose parameters are the values that branches carry.
 
+use std::collections::BTreeMap;
+
 use cranelift_codegen::ir::{
     Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Value, condcodes::IntCC, types,
 };
@@ -252,6 +254,7 @@ impl<'a> Translator<'a> {
             || frame.otherwise.is_some()
             || reachable && matches!(&frame.try_, Some(Try::Table(clauses)) if !clauses.is_empty());
         if frame.try_.is_some() {
+            self.tries.pop();
             if reachable {
                 if joined {
                     self.fuel_to(&mut frame.due);
@@ -408,13 +411,13 @@ impl<'a> Translator<'a> {
         }
         let mut calls = Vec::with_capacity(depths.len());
         // Ways on which fuel changes, by depth.
-        let mut ways: Vec<(u32, Block)> = Vec::new();
+        let mut ways: BTreeMap<u32, Block> = BTreeMap::new();
         for depth in depths {
-            let call = match ways.iter().find(|(known, _)| *known == depth) {
-                Some((_, way)) => (*way, Vec::new()),
+            let call = match ways.get(&depth) {
+                Some(way) => (*way, Vec::new()),
                 None if self.changes_fuel(depth) => {
                     let way = self.b.create_block();
-                    ways.push((depth, way));
+                    ways.insert(depth, way);
                     (way, Vec::new())
                 }
                 None => {

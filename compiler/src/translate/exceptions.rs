@@ -104,6 +104,7 @@ impl<'a> Translator<'a> {
     fn set_try(&mut self, try_: Try) {
         if let Some(frame) = self.frames.last_mut() {
             frame.try_ = Some(try_);
+            self.tries.push(self.frames.len() - 1);
         }
     }
 
@@ -127,11 +128,16 @@ impl<'a> Translator<'a> {
     /// Where exceptions go that are thrown inside the first `depth` frames, innermost first.
     fn handlers(&mut self, depth: usize) -> Vec<ExceptionTableItem> {
         let mut items = Vec::new();
-        for index in (0..depth).rev() {
+        for at in (0..self.tries.len()).rev() {
+            let index = self.tries[at];
             if self.carried > limits::CARRIED_VALUES {
                 break;
             }
+            if index >= depth {
+                continue;
+            }
             let Some(mut try_) = self.frames[index].try_.take() else { continue };
+            self.carried += 1;
             let mut all = false;
             match &mut try_ {
                 Try::Table(clauses) => {

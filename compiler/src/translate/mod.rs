@@ -121,6 +121,8 @@ pub(crate) struct Translator<'a> {
     /// References that are not null, as the way to this place shows.
     never_null: HashSet<Value>,
     frames: Vec<Frame<'a>>,
+    /// Which of the frames are try blocks.
+    tries: Vec<usize>,
     /// Depth of blocks inside code that cannot be reached; 0 in reachable code.
     dead: u32,
     /// The context as an argument, or as read at the function's entry.
@@ -164,6 +166,7 @@ impl<'a> Translator<'a> {
             locals: Locals::default(),
             never_null: HashSet::new(),
             frames: Vec::new(),
+            tries: Vec::new(),
             dead: 0,
             entry_context: None,
             block_context: None,
