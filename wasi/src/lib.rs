@@ -45,6 +45,7 @@ mod link;
 mod listen;
 mod memory;
 pub mod p1;
+pub mod p2;
 mod path;
 mod rights;
 mod source;
