@@ -58,9 +58,9 @@ impl Component {
         Ok(Component { plan: Arc::new(plan), engine: engine.clone() })
     }
 
-    /// Whether bytes are those of a component in binary form.
+    /// Whether bytes begin like a component: its binary form, or its text.
     pub fn is(bytes: &[u8]) -> bool {
-        bytes.starts_with(b"\0asm\x0d\0\x01\0")
+        bytes.starts_with(b"\0asm\x0d\0\x01\0") || begins_text(bytes)
     }
 
     /// The engine.
@@ -111,6 +111,47 @@ impl Component {
                 Export::Instance(exports) => self.list(exports, Some(name), items),
                 _ => {}
             }
+        }
+    }
+}
+
+/// Whether the first word of a text, after comments, is `(component`.
+fn begins_text(mut bytes: &[u8]) -> bool {
+    loop {
+        bytes = bytes.trim_ascii_start();
+        if let Some(comment) = bytes.strip_prefix(b";;") {
+            let Some(end) = comment.iter().position(|byte| *byte == b'\n') else { return false };
+            bytes = &comment[end..];
+        } else if let Some(comment) = bytes.strip_prefix(b"(;") {
+            let (mut depth, mut at) = (1, 0);
+            while depth > 0 {
+                match comment.get(at..at + 2) {
+                    Some(b"(;") => (depth, at) = (depth + 1, at + 2),
+                    Some(b";)") => (depth, at) = (depth - 1, at + 2),
+                    Some(_) => at += 1,
+                    None => return false,
+                }
+            }
+            bytes = &comment[at..];
+        } else {
+            let word = bytes.strip_prefix(b"(").map(<[u8]>::trim_ascii_start);
+            return word.is_some_and(|word| word.starts_with(b"component"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beginnings() {
+        assert!(Component::is(b"\0asm\x0d\0\x01\0..."));
+        assert!(Component::is(b";; a\n (; b (; c ;) ;)\n( component)"));
+        for other in
+            [&b"\0asm\x01\0\0\0"[..], b"(module)", b"", b";; (component)", b"(; (component)"]
+        {
+            assert!(!Component::is(other));
         }
     }
 }
