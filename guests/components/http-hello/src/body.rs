@@ -74,11 +74,14 @@ fn trailers(body: IncomingBody) -> Result<Option<Trailers>, String> {
     }
 }
 
-/// Answers with the request's body, its type and its trailers.
+/// Answers with the request's body, its type and its trailers, if it announced them.
 pub fn echo(request: IncomingRequest, out: ResponseOutparam, splice: bool) {
     let fields = Fields::new();
-    for value in request.headers().get("content-type") {
-        fields.append("content-type", &value).unwrap();
+    // Servers send only those trailers that the head announces.
+    for name in ["content-type", "trailer"] {
+        for value in request.headers().get(name) {
+            fields.append(name, &value).unwrap();
+        }
     }
     let from = request.consume().unwrap();
     let (body, to) = start_with(out, 200, fields);

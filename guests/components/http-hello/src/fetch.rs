@@ -11,7 +11,7 @@ use wasip2::http::types::{
 use crate::query::Query;
 use crate::{body, start, text};
 
-/// The answer's status, `content-type` and `location` are the other server's; 502 with the reason if there is none.
+/// The answer's status, `content-type`, `location` and `trailer` are the other server's; 502 with the reason if there is none.
 pub fn fetch(request: IncomingRequest, query: &Query, out: ResponseOutparam) {
     match ask(request, query) {
         Ok(response) => pass_on(response, out),
@@ -80,7 +80,7 @@ fn ask(request: IncomingRequest, query: &Query) -> Result<IncomingResponse, Stri
 fn pass_on(response: IncomingResponse, out: ResponseOutparam) {
     let headers = response.headers();
     let mut passed = alloc::vec::Vec::new();
-    for name in ["content-type", "location"] {
+    for name in ["content-type", "location", "trailer"] {
         for value in headers.get(name) {
             passed.push((name, String::from_utf8_lossy(&value).into_owned()));
         }
