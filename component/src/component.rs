@@ -1,6 +1,7 @@
 //! Components, ready to be linked. Invariant: all that can be known of a component without its imports was computed when
 //! it was made.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use lithe::{Engine, Error, Module, Result};
@@ -39,10 +40,7 @@ impl Component {
         bytes: impl AsRef<[u8]>,
         mut load: impl FnMut(&[u8]) -> Result<Module>,
     ) -> Result<Component> {
-        let bytes = bytes.as_ref();
-        #[cfg(feature = "wat")]
-        let bytes = &*wat::parse_bytes(bytes)
-            .map_err(|error| Error::new(lithe::ErrorKind::Malformed, error.to_string()))?;
+        let bytes = &*Component::binary(bytes.as_ref())?;
         let decoded = decode::decode(bytes)?;
         let plan = build::build(&decoded, &mut |number, range| {
             let module =
@@ -56,6 +54,16 @@ impl Component {
             })
         })?;
         Ok(Component { plan: Arc::new(plan), engine: engine.clone() })
+    }
+
+    /// The binary form of a component in binary form, or in text form with the `wat` feature.
+    pub fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+        #[cfg(feature = "wat")]
+        let bytes = wat::parse_bytes(bytes)
+            .map_err(|error| Error::new(lithe::ErrorKind::Malformed, error.to_string()))?;
+        #[cfg(not(feature = "wat"))]
+        let bytes = Cow::Borrowed(bytes);
+        Ok(bytes)
     }
 
     /// Whether bytes begin like a component: its binary form, or its text.
