@@ -2,7 +2,6 @@
 //!
 //! [`names`] does them. Invariant: nothing is done without the right to it that the guest has not given up.
 
-use std::borrow::Cow;
 use super::open::SYMLINK_FOLLOW;
 use super::stat::{FILESTAT_SIZE, write_filestat};
 use super::time::timestamps;
@@ -10,6 +9,7 @@ use super::{Arg, Failure, take};
 use crate::path::{GuestPath, MAX_PATH};
 use crate::rights::Rights;
 use crate::{Ctx, Errno, GuestMemory, names};
+use std::borrow::Cow;
 
 /// The text of the path at `ptr`, cut where it is too long to be valid.
 pub(super) fn guest_path<'m>(
