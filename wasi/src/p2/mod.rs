@@ -10,6 +10,7 @@
 //! everything that a guest holds is an entry of its own table.
 
 pub mod io;
+pub mod sockets;
 mod wait;
 
 use lithe::{Error, Result, TrapKind};
@@ -25,6 +26,8 @@ pub struct P2 {
     pub ctx: Ctx,
     /// What the guest holds of the host.
     pub table: ResourceTable,
+    /// What it may have open on the network.
+    pub sockets: sockets::Sockets,
     waiter: Box<dyn Waiter>,
 }
 
@@ -48,7 +51,7 @@ impl P2 {
 
     /// The state of a guest whose calls wait in this way.
     pub fn with_waiter(ctx: Ctx, waiter: Box<dyn Waiter>) -> P2 {
-        P2 { ctx, table: ResourceTable::default(), waiter }
+        P2 { ctx, table: ResourceTable::default(), sockets: sockets::Sockets::default(), waiter }
     }
 
     /// Waits until one of these may have happened, or fails when the deadline passes.
@@ -93,5 +96,6 @@ pub(crate) fn interface(name: &str) -> String {
 
 /// Defines the interfaces of WASI 0.2.
 pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> Result<()> {
-    io::add_to_linker(linker)
+    io::add_to_linker(linker)?;
+    sockets::add_to_linker(linker)
 }
