@@ -33,13 +33,13 @@
 //! # Ok::<(), lithe::Error>(())
 //! ```
 //!
-//! Fibers stay on the thread that made them, nest, and are resumed in any order; each runs guests of stores that are
-//! borrowed there. Trap, interrupt and limits work as without: an [`InterruptHandle`](crate::InterruptHandle) stops a guest
-//! that is suspended when it is resumed and its host function returns. A guest that waits with `memory.atomic.wait` blocks
-//! the thread with all its fibers.
+//! Fibers stay on the thread that made them, are resumed in any order, and nest: a body may resume other fibers. Traps,
+//! limits and interruption are as elsewhere; an [`InterruptHandle`](crate::InterruptHandle) stops a suspended guest when
+//! it has been resumed and its host function returns. A guest that waits with `memory.atomic.wait` blocks the thread with
+//! all its fibers.
 //!
-//! A body with frames that are not to be left in this way should not be dropped or resumed by the destructor of a
-//! thread-local value, when values that its frames refer to may be gone.
+//! Do not keep a fiber in a thread-local value: its destructor would resume the body when other thread-local values, which
+//! the body may refer to, are gone already.
 
 pub use lithe_runtime::LimitError;
 pub use lithe_runtime::fiber::{Fiber, FiberStack, Resumed, SuspendError, on_fiber, suspend};

@@ -323,7 +323,9 @@ fn who_resumes_is_interrupted_afterwards() {
                 let mut fiber = call(guest(&of_inner, GUEST), "busy", rounds);
                 let fired = caller.data().as_ref().map(soon);
                 suspended(fiber.resume());
-                fired.map(|fired| fired.join().unwrap());
+                if let Some(fired) = fired {
+                    fired.join().unwrap();
+                }
                 if fiber::on_fiber() {
                     fiber::suspend().map_err(Error::host)?;
                 }
@@ -431,7 +433,12 @@ fn what_does_not_end_is_given_up() {
         assert!(fiber.cancel().is_none() && !fiber.ended());
         let polled = polls.load(Ordering::Relaxed);
         assert!((100..10_000).contains(&polled), "{polled}");
-        drop(fiber);
+        let panics = || {
+            let _fiber = fiber;
+            std::panic::resume_unwind(Box::new(()));
+        };
+        let panic: std::thread::Result<()> = catch_unwind(AssertUnwindSafe(panics));
+        assert!(panic.is_err() && !thread::panicking());
         assert!(polls.load(Ordering::Relaxed) > polled);
         assert_eq!(dropped.get(), 0);
         // Nothing of it is in the way of others.

@@ -49,8 +49,9 @@ pub struct FiberStack {
 }
 
 impl FiberStack {
-    /// A stack of at least so many bytes. [`limits::DEFAULT_FIBER_BYTES`] is enough for nested calls and what the host
-    /// ordinarily does; a guest cannot use it up, since calls into guests need [`limits::FIBER_HEADROOM`].
+    /// A stack of at least so many bytes. A guest cannot use it up: it is entered only while
+    /// [`limits::FIBER_HEADROOM`] is left. Code of the host that takes more than is left ends the process, as it does on
+    /// the stack of a thread.
     pub fn new(bytes: usize) -> Result<FiberStack, LimitError> {
         let refused = || LimitError::no_memory("the stack of a fiber", bytes);
         let open = bytes.max(MIN_BYTES).checked_next_multiple_of(PAGE).ok_or_else(refused)?;
@@ -73,8 +74,8 @@ impl FiberStack {
     }
 }
 
-// SAFETY: the mapping ends where the stack begins, which is a multiple of the page size; below `MIN_BYTES` at least of
-// usable memory there is a guard.
+// SAFETY: frames begin at the end of the mapping, a multiple of the page size, and have `MIN_BYTES` at least; below lies
+// a guard.
 unsafe impl Stack for FiberStack {
     fn base(&self) -> StackPointer {
         self.map.saturating_add(self.bytes)
@@ -106,7 +107,12 @@ struct State {
 /// How a body ended: with a panic, or its result; `None` when it was cancelled before it began.
 type End<R> = Result<Option<R>, Box<dyn Any + Send>>;
 
-/// A body of code that is run step by step on a stack of its own. It stays on the thread that made it.
+/// A body of code that is run step by step on a stack of its own. It stays on the thread that made it:
+///
+/// ```compile_fail
+/// fn send<T: Send>() {}
+/// send::<lithe_runtime::fiber::Fiber<()>>();
+/// ```
 ///
 /// # Dropping a fiber
 ///
@@ -286,14 +292,14 @@ pub fn suspend() -> Result<(), SuspendError> {
     // fiber may move then.
     let yielder = unsafe {
         let Some(state) = CURRENT.get().as_ref() else { return Err(SuspendError::NotOnFiber) };
-        if panicking() {
-            return Err(SuspendError::Panicking);
+        match state.cancelled.get() {
+            true if state.refused.get() < limits::FIBER_REFUSALS => {
+                state.refused.set(state.refused.get() + 1);
+                return Err(SuspendError::Cancelled);
+            }
+            false if panicking() => return Err(SuspendError::Panicking),
+            _ => state.yielder.get(),
         }
-        if state.cancelled.get() && state.refused.get() < limits::FIBER_REFUSALS {
-            state.refused.set(state.refused.get() + 1);
-            return Err(SuspendError::Cancelled);
-        }
-        state.yielder.get()
     };
     // SAFETY: the body has begun, since this runs in it; its yielder stays in place on its stack until it ends.
     unsafe { (*yielder).suspend(()) };
