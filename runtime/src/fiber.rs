@@ -268,16 +268,20 @@ impl<R> fmt::Debug for Fiber<R> {
     }
 }
 
+/// Runs `look` on what is known of the fiber that this runs on. It changes no stacks.
+fn current<T>(look: impl FnOnce(Option<&State>) -> T) -> T {
+    // SAFETY: `run` borrows the state of the fiber that it resumed until control comes back, which `look` does not give.
+    look(unsafe { CURRENT.get().as_ref() })
+}
+
 /// Notes where the body that begins gives control back; whether it is cancelled.
 fn begin(yielder: &Yielder<(), ()>) -> bool {
-    // SAFETY: what runs now is what `run` resumed, and its state is borrowed until it returns.
-    match unsafe { CURRENT.get().as_ref() } {
-        Some(state) => {
+    current(|state| {
+        state.is_some_and(|state| {
             state.yielder.set(yielder);
             state.cancelled.get()
-        }
-        None => false,
-    }
+        })
+    })
 }
 
 /// Gives control back to whoever resumed the fiber that this is called on. Returns when it is resumed again.
@@ -288,25 +292,23 @@ fn begin(yielder: &Yielder<(), ()>) -> bool {
 /// # Errors
 /// When this does not run on a fiber; when the fiber is cancelled, before or meanwhile; in a destructor that a panic runs.
 pub fn suspend() -> Result<(), SuspendError> {
-    // SAFETY: the state of a fiber that runs is borrowed by `run`. The borrow ends before control is given back; the
-    // fiber may move then.
-    let yielder = unsafe {
-        let Some(state) = CURRENT.get().as_ref() else { return Err(SuspendError::NotOnFiber) };
+    let yielder = current(|state| {
+        let state = state.ok_or(SuspendError::NotOnFiber)?;
         match state.cancelled.get() {
             true if state.refused.get() < limits::FIBER_REFUSALS => {
                 state.refused.set(state.refused.get() + 1);
-                return Err(SuspendError::Cancelled);
+                Err(SuspendError::Cancelled)
             }
-            false if panicking() => return Err(SuspendError::Panicking),
-            _ => state.yielder.get(),
+            false if panicking() => Err(SuspendError::Panicking),
+            _ => Ok(state.yielder.get()),
         }
-    };
+    })?;
     // SAFETY: the body has begun, since this runs in it; its yielder stays in place on its stack until it ends.
     unsafe { (*yielder).suspend(()) };
-    // SAFETY: as above; this runs in the same fiber again.
-    match unsafe { CURRENT.get().as_ref() } {
-        Some(state) if !state.cancelled.get() => Ok(()),
-        _ => Err(SuspendError::Cancelled),
+    // The fiber may have moved.
+    match current(|state| state.is_some_and(|state| state.cancelled.get())) {
+        true => Err(SuspendError::Cancelled),
+        false => Ok(()),
     }
 }
 
@@ -317,9 +319,9 @@ pub fn on_fiber() -> bool {
 
 /// Whether this runs on a fiber with less than [`limits::FIBER_HEADROOM`] left of its stack: no guest may be entered.
 pub fn exhausted() -> bool {
-    // SAFETY: the state of a fiber that runs is borrowed by `run`.
-    let Some(state) = (unsafe { CURRENT.get().as_ref() }) else { return false };
     let here = 0_u8;
     let here = ptr::from_ref(black_box(&here)) as usize;
-    here.saturating_sub(state.low) < limits::FIBER_HEADROOM
+    current(|state| {
+        state.is_some_and(|state| here.saturating_sub(state.low) < limits::FIBER_HEADROOM)
+    })
 }
