@@ -115,3 +115,30 @@ fn a_preview_1_module_runs_by_its_adapter() {
     let run = run(&component("files-adapter.wasm"), grants);
     assert_eq!(run.status, 0, "{}{}", run.stdout, run.stderr);
 }
+
+/// Runs when the large components are there, which are not part of the project.
+#[test]
+fn a_python_command_runs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/components");
+    let Ok(bytes) = std::fs::read(folder.join("py-cli-p2.wasm")) else { return };
+    let temp = TempDir::new();
+    let grants = Grants::new()
+        .args(["py-cli-p2.wasm", "a", "b"])
+        .env("LITHE_A", "1")
+        .stdin(Input::bytes(*b"hi there"))
+        .dir(temp.path(), "/", Access::ReadWrite);
+    let run = run(&bytes, grants);
+    assert_eq!(run.status, 0, "{}{}", run.stdout, run.stderr);
+    let expected = r#"{"args": ["a", "b"], "env": ["LITHE_A"], "cwd": null}
+primes 17984
+re 1000
+sha d69e689881578332
+stat 6000 ['g.txt', 'sub']
+escape denied PermissionError
+symlink denied PermissionError
+slept True
+stdin 'hi there'
+"#;
+    assert_eq!(run.stdout, expected);
+    assert_eq!(run.stderr, "err\n");
+}

@@ -21,12 +21,31 @@ pub fn component(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Something that is not there.
+struct Missing;
+
+/// Defines what else a component imports as functions that trap.
+fn refuse(linker: &mut Linker<P2>, component: &Component) {
+    for missing in linker.missing(component) {
+        let interface = missing.interface.as_deref().unwrap();
+        let (name, mut instance) = (missing.name.clone(), linker.instance(interface));
+        match &*missing.wanted {
+            "resource" => instance.resource::<Missing>(&name, |_, _| Ok(())).map(drop),
+            _ => instance
+                .func_new(&missing.name, move |_, _, _| Err(Error::host(format!("no {name}"))))
+                .map(drop),
+        }
+        .unwrap();
+    }
+}
+
 /// Links a component with all that WASI has.
 pub fn link(bytes: &[u8]) -> (Engine, InstancePre<P2>) {
     let engine = Engine::default();
     let component = Component::new(&engine, bytes).unwrap();
     let mut linker = Linker::new(&engine);
     p2::add_to_linker(&mut linker).unwrap();
+    refuse(&mut linker, &component);
     let pre = linker.link(&component).unwrap();
     (engine, pre)
 }
