@@ -225,9 +225,7 @@ pub(super) fn open_at(
     let open = Open {
         follow: path_flags.follow(),
         create: open_flags.contains(OpenFlags::CREATE),
-        // Only directories have that flag.
-        directory: open_flags.contains(OpenFlags::DIRECTORY)
-            || has(DescriptorFlags::MUTATE_DIRECTORY),
+        directory: open_flags.contains(OpenFlags::DIRECTORY),
         exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
         truncate: open_flags.contains(OpenFlags::TRUNCATE),
         read: has(DescriptorFlags::READ),
@@ -250,6 +248,8 @@ pub(super) fn open_at(
     let object = match opened {
         Opened::Dir(dir) => Object::Dir(dir, Some(seat)),
         Opened::File(fd, class) => {
+            // Libraries of guests ask to change directories whenever they write; files have no such flag.
+            let flags = flags.without(DescriptorFlags::MUTATE_DIRECTORY);
             Object::File(File { fd: Arc::new(fd), class, access, flags, seat: Arc::new(seat) })
         }
     };
