@@ -19,7 +19,7 @@ fn every_function_has_its_type() {
     let component = Component::new(&engine, COMPONENT).unwrap();
     assert_eq!(linker(&engine).missing(&component), []);
     let functions = COMPONENT.lines().filter(|line| {
-        line.contains("(func (param \"") || line.contains("\"instance-network\" (func")
+        line.contains("(func (param \"") || line.contains("(func (result (own $network)")
     });
     assert_eq!(functions.count(), 53);
 }
