@@ -6,14 +6,21 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lithe::{Engine, Store};
+use lithe::{Engine, Error, Store, TrapKind};
 use lithe_component::{Component, Linker};
 use lithe_wasi::p2::{self, P2};
 use lithe_wasi::{Ctx, Grants, Output, OutputPipe};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn run(program: &str, args: &[&str], rules: &[&str], output: &OutputPipe) -> Result<(), ()> {
+/// Runs a program until a time; what it exits with, or the error that ended it.
+fn try_run(
+    program: &str,
+    args: &[&str],
+    grants: Grants,
+    output: &OutputPipe,
+    limit: Duration,
+) -> Result<Result<(), ()>, Error> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../guests/components/out")
         .join(program)
@@ -23,23 +30,29 @@ fn run(program: &str, args: &[&str], rules: &[&str], output: &OutputPipe) -> Res
     let mut linker = Linker::new(&engine);
     p2::add_to_linker(&mut linker).unwrap();
     let stdio = Output::Pipe(output.clone());
-    let grants = Grants::new().stdout(stdio.clone()).stderr(stdio).arg(program);
-    let grants = grants.args(args.iter().copied());
-    let grants = rules.iter().fold(grants, |grants, rule| grants.net(rule.parse().unwrap()));
-    let mut ctx = Ctx::new(grants).unwrap();
-    ctx.set_deadline(Some(Instant::now() + LIMIT));
+    let grants = grants.stdout(stdio.clone()).stderr(stdio).arg(program);
+    let mut ctx = Ctx::new(grants.args(args.iter().copied())).unwrap();
+    ctx.set_deadline(Some(Instant::now() + limit));
     let mut store = Store::new(&engine, P2::new(ctx));
     let instance = linker.instantiate(&mut store, &component).unwrap();
     let func = instance.func_in(&mut store, "wasi:cli/run@0.2.0", "run").unwrap();
     let func = func.typed::<(), Result<(), ()>>(&mut store).unwrap();
     match func.call(&mut store, ()) {
-        Ok(result) => result,
         Err(error) => match error.exit_status() {
-            Some(0) => Ok(()),
-            Some(_) => Err(()),
-            None => panic!("{program}: {error}"),
+            Some(0) => Ok(Ok(())),
+            Some(_) => Ok(Err(())),
+            None => Err(error),
         },
+        result => result,
     }
+}
+
+fn granted(rules: &[&str]) -> Grants {
+    rules.iter().fold(Grants::new(), |grants, rule| grants.net(rule.parse().unwrap()))
+}
+
+fn run(program: &str, args: &[&str], rules: &[&str], output: &OutputPipe) -> Result<(), ()> {
+    try_run(program, args, granted(rules), output, LIMIT).unwrap()
 }
 
 /// Runs a program to its end; what it printed.
@@ -164,4 +177,36 @@ fn names() {
     assert_eq!((result, text), (Ok(()), "192.0.2.7\n".into()));
     let (result, _) = output("dns-p2", &["localhost"], &["lookup:example.com"]);
     assert_eq!(result, Err(()));
+}
+
+#[test]
+fn waiting_ends_at_the_deadline() {
+    let limit = Duration::from_millis(200);
+    let (peer, pipe) = (UdpSocket::bind("127.0.0.1:0").unwrap(), OutputPipe::new());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (udp, tcp) = (peer.local_addr().unwrap(), silent.local_addr().unwrap());
+    for (program, args) in [
+        ("tcp-p2", ["server", "127.0.0.1:0", "1"]),
+        ("tcp-p2", ["client", &tcp.to_string(), "x"]),
+        ("udp-p2", ["client", &udp.to_string(), "x"]),
+    ] {
+        let grants = granted(&["tcp:*:*", "udp:*:*", "listen:*:*"]);
+        let start = Instant::now();
+        let error = try_run(program, &args, grants, &pipe, limit).unwrap_err();
+        assert_eq!(error.trap().map(|trap| trap.kind()), Some(TrapKind::Interrupt), "{args:?}");
+        assert!(start.elapsed() >= limit && start.elapsed() < LIMIT);
+    }
+}
+
+#[test]
+fn what_was_denied_is_told() {
+    let grants = granted(&["udp:127.0.0.1:*"]);
+    let denials = grants.denials();
+    let result =
+        try_run("tcp-p2", &["client", "192.0.2.1:80", "x"], grants, &OutputPipe::new(), LIMIT);
+    assert_eq!(result.unwrap(), Err(()));
+    let told: Vec<String> = denials.list().iter().map(ToString::to_string).collect();
+    let denied =
+        "tcp connection to 192.0.2.1:80, denied once; grant it with --net tcp:192.0.2.1:80";
+    assert_eq!(told, [denied]);
 }

@@ -464,6 +464,57 @@ fn tcp_nothing_written_is_lost() {
     }
 }
 
+/// What the host does not take is kept, and goes out whenever the guest waits for either stream.
+#[test]
+fn tcp_bytes_that_the_host_did_not_take() {
+    let sockets = Sockets::default();
+    let bytes = noise(32 << 20);
+    for shutdown in [false, true] {
+        let (mut socket, mut input, mut output, mut peer) = connected(&sockets);
+        // Far more than was permitted; guests cannot do that.
+        output.write(&bytes).unwrap();
+        assert_eq!(output.check_write().unwrap(), 0);
+        output.flush().unwrap();
+        assert!(matches!(output.readiness(), lithe_wasi::p2::Readiness::Wait(_)));
+        let reader = std::thread::spawn(move || {
+            let mut all = vec![0; 32 << 20];
+            peer.read_exact(&mut all).unwrap();
+            if shutdown {
+                assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+            }
+            peer.write_all(b"ok").unwrap();
+            all
+        });
+        if shutdown {
+            socket.shutdown(ShutdownType::Send).unwrap();
+        } else {
+            while output.check_write().unwrap() == 0 {
+                wait_output(&mut output);
+            }
+        }
+        assert_eq!(read_all(&mut input), b"ok");
+        assert!(reader.join().unwrap() == bytes);
+    }
+}
+
+#[test]
+fn tcp_reset_while_bytes_are_kept() {
+    let sockets = Sockets::default();
+    let (_socket, _input, mut output, peer) = connected(&sockets);
+    output.write(&noise(32 << 20)).unwrap();
+    rustix::net::sockopt::set_socket_linger(&peer, Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    wait_output(&mut output);
+    match output.check_write() {
+        Err(StreamFailure::Failed(error)) => {
+            assert_eq!(network_error_code(&error), Some(ErrorCode::ConnectionReset));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(output.check_write(), Err(StreamFailure::Closed)));
+    assert!(matches!(output.flush(), Err(StreamFailure::Closed)));
+}
+
 #[test]
 fn tcp_input_in_pieces() {
     let sockets = Sockets::default();
