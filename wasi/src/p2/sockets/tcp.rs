@@ -141,7 +141,7 @@ mod tests {
         socket.start_connect(p2.ctx.net(), listener.local_addr().unwrap()).unwrap();
         let peer = listener.accept().unwrap().0;
         let (_, mut output) = socket.finish_connect().unwrap();
-        output.write(&vec![7; 32 << 20]).unwrap();
+        output.write(&vec![7; 16 << 20]).unwrap();
         assert!(socket.hand_on().is_some());
         (p2.table.push(socket).unwrap(), peer)
     }
@@ -158,7 +158,7 @@ mod tests {
         let reader = std::thread::spawn(move || peer.read_to_end(&mut Vec::new()).unwrap());
         hand_on(&mut p2, &this).unwrap();
         drop(p2);
-        assert_eq!(reader.join().unwrap(), 32 << 20);
+        assert_eq!(reader.join().unwrap(), 16 << 20);
     }
 
     #[test]
