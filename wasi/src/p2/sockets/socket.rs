@@ -97,10 +97,11 @@ impl Socket {
         if value == 0 {
             return Err(ErrorCode::InvalidArgument);
         }
-        Ok(match self.family {
+        match self.family {
             IpAddressFamily::Ipv4 => sockopt::set_ip_ttl(&self.fd, value.into())?,
             IpAddressFamily::Ipv6 => sockopt::set_ipv6_unicast_hops(&self.fd, Some(value))?,
-        })
+        }
+        Ok(())
     }
 
     pub fn receive_buffer_size(&self) -> Answer<u64> {

@@ -123,3 +123,50 @@ pub(super) fn add_to_linker<T: View>(linker: &mut Linker<T>) -> Result<()> {
     setter(tcp, "[method]tcp-socket.set-send-buffer-size", TcpSocket::set_send_buffer_size)?;
     setter(tcp, "[method]tcp-socket.shutdown", TcpSocket::shutdown)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::p2::io::OutputStream;
+    use crate::p2::sockets::IpAddressFamily;
+    use crate::{Ctx, Grants};
+
+    /// A socket with more written than the host takes, and its peer.
+    fn written(p2: &mut P2) -> (Tcp, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut socket = TcpSocket::new(&p2.sockets, IpAddressFamily::Ipv4).unwrap();
+        socket.start_connect(p2.ctx.net(), listener.local_addr().unwrap()).unwrap();
+        let peer = listener.accept().unwrap().0;
+        let (_, mut output) = socket.finish_connect().unwrap();
+        output.write(&vec![7; 16 << 20]).unwrap();
+        assert!(socket.hand_on().is_some());
+        (p2.table.push(socket).unwrap(), peer)
+    }
+
+    fn p2() -> P2 {
+        let grants = Grants::new().net("tcp:127.0.0.1:*".parse().unwrap());
+        P2::new(Ctx::new(grants).unwrap())
+    }
+
+    #[test]
+    fn dropping_waits_for_what_was_written() {
+        let mut p2 = p2();
+        let (this, mut peer) = written(&mut p2);
+        let reader = std::thread::spawn(move || peer.read_to_end(&mut Vec::new()).unwrap());
+        hand_on(&mut p2, &this).unwrap();
+        drop(p2);
+        assert_eq!(reader.join().unwrap(), 16 << 20);
+    }
+
+    #[test]
+    fn dropping_does_not_wait_for_a_peer_that_reads_nothing() {
+        let mut p2 = p2();
+        let (this, _peer) = written(&mut p2);
+        let start = Instant::now();
+        hand_on(&mut p2, &this).unwrap();
+        assert!(start.elapsed() >= LINGER && start.elapsed() < 10 * LINGER);
+    }
+}
