@@ -111,7 +111,8 @@ impl Words {
         let Some(flag) = known().find(|flag| flag.long == word.get_ref()) else {
             let known = known().map(|flag| flag.long).chain(self.groups().map(|row| row.long));
             let known: Vec<&str> = known.collect();
-            let sentence = format!("this word is not known; known are {}", known.join(", "));
+            let what = if self.grants_only { "no grant" } else { "not known" };
+            let sentence = format!("this word is {what}; known are {}", known.join(", "));
             return at(word.span(), Err(sentence));
         };
         let values = scalars(value, None)?;
