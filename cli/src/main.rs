@@ -15,6 +15,7 @@ mod cache;
 mod cached;
 mod command;
 mod compile;
+mod component;
 mod config;
 mod denied;
 mod docs;
@@ -42,6 +43,7 @@ mod validate;
 mod values;
 mod wast;
 mod watchdog;
+mod wave;
 
 use std::ffi::OsString;
 use std::sync::Arc;

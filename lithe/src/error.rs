@@ -73,6 +73,7 @@ pub struct MissingImport {
 #[derive(Debug)]
 pub struct Trap {
     kind: TrapKind,
+    words: Option<Box<str>>,
     pub(crate) frames: Vec<RawFrame>,
 }
 
@@ -80,6 +81,11 @@ impl Trap {
     /// Why the guest was stopped.
     pub fn kind(&self) -> TrapKind {
         self.kind
+    }
+
+    /// Why, in words.
+    pub fn message(&self) -> &str {
+        self.words.as_deref().unwrap_or(self.kind.message())
     }
 
     /// The frames, innermost first, with function names and source positions where the module has them.
@@ -90,12 +96,13 @@ impl Trap {
 
 impl fmt::Display for Trap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "wasm trap: {}", self.kind)
+        write!(f, "wasm trap: {}", self.message())
     }
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+    /// An error of this sort, in these words.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
         Error(Box::new(Inner {
             kind,
             message: message.into(),
@@ -107,13 +114,15 @@ impl Error {
         }))
     }
 
-    pub(crate) fn at(kind: ErrorKind, offset: u64, message: impl Into<String>) -> Error {
+    /// An error of this sort at a byte offset in what was loaded.
+    pub fn at(kind: ErrorKind, offset: u64, message: impl Into<String>) -> Error {
         let mut error = Error::new(kind, message);
         error.0.offset = Some(offset);
         error
     }
 
-    pub(crate) fn usage(message: impl Into<String>) -> Error {
+    /// An error of kind [`ErrorKind::Usage`].
+    pub fn usage(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::Usage, message)
     }
 
@@ -132,7 +141,15 @@ impl Error {
     /// A trap, which a host function may return to stop the guest.
     pub fn trap_of(kind: TrapKind) -> Error {
         let mut error = Error::new(ErrorKind::Trap, format!("wasm trap: {kind}"));
-        error.0.trap = Some(Trap { kind, frames: Vec::new() });
+        error.0.trap = Some(Trap { kind, words: None, frames: Vec::new() });
+        error
+    }
+
+    /// A trap that says more than its kind does.
+    pub fn trap_saying(kind: TrapKind, words: impl Into<Box<str>>) -> Error {
+        let words = words.into();
+        let mut error = Error::new(ErrorKind::Trap, format!("wasm trap: {words}"));
+        error.0.trap = Some(Trap { kind, words: Some(words), frames: Vec::new() });
         error
     }
 

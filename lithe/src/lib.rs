@@ -95,6 +95,8 @@ mod exception;
 mod func;
 mod instance;
 mod linker;
+#[doc(hidden)]
+pub mod low;
 mod module;
 mod native;
 mod raw;

@@ -7,6 +7,7 @@ use lithe_runtime as rt;
 
 use crate::{
     Engine, Error, Extern, HeapStats, Result, SharedMemory, StoreLimits,
+    low::Attachment,
     raw::{Handle, StoreId},
 };
 
@@ -22,6 +23,7 @@ pub struct StoreInner<T> {
     pub(crate) rt: rt::Store,
     pub(crate) interp: Interpreter,
     pub(crate) hosts: Vec<HostFunc<T>>,
+    pub(crate) attachment: Attachment,
     pub(crate) data: T,
 }
 
@@ -51,6 +53,7 @@ impl<T> Store<T> {
             rt,
             interp: Interpreter::default(),
             hosts: Vec::new(),
+            attachment: None,
             data,
         })
     }
@@ -154,6 +157,11 @@ pub struct Caller<'a, T> {
 }
 
 impl<T> Caller<'_, T> {
+    /// The same caller, for a shorter time.
+    pub fn reborrow(&mut self) -> Caller<'_, T> {
+        Caller { store: &mut *self.store, instance: self.instance }
+    }
+
     /// The embedder's data.
     pub fn data(&self) -> &T {
         &self.store.data

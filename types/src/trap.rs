@@ -85,6 +85,12 @@ traps! {
     NullArray = 23, "null array reference", "null reference";
     /// A null reference was used as an `i31`.
     NullI31 = 24, "null i31 reference", "null reference";
+    /// A component instance was called that is being called, or that trapped before.
+    CannotEnter = 25, "cannot enter component instance", "cannot enter component instance";
+    /// A component instance made a call where it may not, such as from its allocation function.
+    CannotLeave = 26, "cannot leave component instance", "cannot leave component instance";
+    /// A rule of the canonical ABI was broken; the error says which.
+    CanonicalAbi = 27, "canonical ABI violation", "canonical ABI violation";
 }
 
 impl fmt::Display for TrapKind {

@@ -1,0 +1,190 @@
+//! Calls of component functions: `canon lift` (CanonicalABI.md). Whoever calls a guest comes here: the host, and other
+//! guests by way of `host`. Invariant: a component instance is entered once at a time, and never again after a call of
+//! its component failed.
+
+use std::sync::Arc;
+
+use lithe::{AsContextMut, Error, Memory, Result, TrapKind, low};
+
+use crate::Type;
+use crate::abi::node::Node;
+use crate::abi::{GuestOf, LiftCx, LowerCx, SlotReader, SlotWriter};
+use crate::error::violation;
+use crate::plan::{Lift as LiftPlan, Options, Plan};
+use crate::state::{State, absent};
+use crate::typed::{Kinds, Lift, LowerParams, Typed};
+use crate::types::Field;
+
+/// Arguments whose types are known at run time only.
+pub(crate) struct Nodes(pub Vec<Node>);
+
+impl LowerParams for Nodes {
+    fn check_params(_: &[Field], _: &dyn Kinds) -> bool {
+        true
+    }
+    fn lower_params(
+        &self,
+        cx: &mut LowerCx<'_>,
+        fields: &[Field],
+        out: &mut SlotWriter<'_>,
+    ) -> Result<()> {
+        Node::lower_fields(&self.0, cx, fields, out)
+    }
+    fn store_params(&self, cx: &mut LowerCx<'_>, fields: &[Field], at: u32) -> Result<()> {
+        Node::store_fields(&self.0, cx, fields, at)
+    }
+}
+
+impl Typed for Node {
+    fn check(_: &Type, _: &dyn Kinds) -> bool {
+        true
+    }
+}
+
+impl Lift for Node {
+    fn lift(cx: &mut LiftCx<'_>, ty: &Type, slots: &mut SlotReader<'_>) -> Result<Node> {
+        Node::lift(cx, ty, slots)
+    }
+    fn load(cx: &mut LiftCx<'_>, ty: &Type, at: u32) -> Result<Node> {
+        Node::load(cx, ty, at)
+    }
+}
+
+/// The memory that options name.
+pub(crate) fn memory<S: AsContextMut>(
+    store: &mut S,
+    root: usize,
+    options: &Options,
+) -> Result<Option<Memory>> {
+    let Some(number) = options.memory else { return Ok(None) };
+    let memory = State::of(store)?.root(root)?.memories.get(number).copied();
+    memory.map(Some).ok_or_else(|| absent("memory"))
+}
+
+fn func<S: AsContextMut>(store: &mut S, root: usize, number: usize) -> Result<lithe::Func> {
+    State::of(store)?.root(root)?.funcs.get(number).copied().ok_or_else(|| absent("function"))
+}
+
+/// Lifts from a guest.
+pub(crate) fn lifting<S: AsContextMut, R>(
+    store: &mut S,
+    root: usize,
+    instance: usize,
+    options: &Options,
+    lift: impl FnOnce(&mut LiftCx<'_>) -> Result<R>,
+) -> Result<R> {
+    let handle = memory(store, root, options)?;
+    let (memory, attachment): (&[u8], _) = match &handle {
+        Some(memory) => {
+            let (memory, attachment) = low::memory_and_attachment(store, memory)?;
+            (memory, attachment)
+        }
+        None => (&[], low::attachment(store)),
+    };
+    let state = State::within(attachment)?;
+    let budget = state.limits.call_bytes;
+    let encoding = options.encoding;
+    lift(&mut LiftCx { memory, handle, encoding, state, root, instance, budget })
+}
+
+/// Lowers to a guest.
+pub(crate) fn lowering<S: AsContextMut, R>(
+    store: &mut S,
+    root: usize,
+    instance: usize,
+    options: &Options,
+    lower: impl FnOnce(&mut LowerCx<'_>) -> Result<R>,
+) -> Result<R> {
+    let memory = memory(store, root, options)?;
+    let realloc = options.realloc.map(|number| func(store, root, number)).transpose()?;
+    let mut guest = GuestOf { store, memory, realloc, root, instance };
+    lower(&mut LowerCx { guest: &mut guest, encoding: options.encoding, root, instance })
+}
+
+/// Enters a component instance, when nobody is in it.
+pub(crate) fn enter<S: AsContextMut>(store: &mut S, root: usize, instance: usize) -> Result<()> {
+    let state = State::of(store)?;
+    if state.root(root)?.poisoned {
+        return Err(Error::trap_of(TrapKind::CannotEnter));
+    }
+    let instance = state.instance(root, instance)?;
+    if instance.entered {
+        return Err(Error::trap_of(TrapKind::CannotEnter));
+    }
+    instance.entered = true;
+    Ok(())
+}
+
+/// Ends what [`enter`] began. A failure makes the component unusable.
+pub(crate) fn leave<S: AsContextMut, R>(
+    store: &mut S,
+    root: usize,
+    instance: usize,
+    result: Result<R>,
+) -> Result<R> {
+    let state = State::of(store)?;
+    match &result {
+        Ok(_) => state.instance(root, instance)?.entered = false,
+        Err(_) => state.root(root)?.poisoned = true,
+    }
+    result
+}
+
+/// Calls a lifted function. When it borrows, the caller has begun a scope for the call.
+pub(crate) fn call<S: AsContextMut, P: LowerParams, R: Lift>(
+    store: &mut S,
+    root: usize,
+    number: usize,
+    args: &P,
+) -> Result<Option<R>> {
+    let plan: Arc<Plan> = State::of(store)?.root(root)?.plan.clone();
+    let lift = plan.lifts.get(number).ok_or_else(|| absent("function"))?;
+    enter(store, root, lift.instance)?;
+    let result = entered(store, root, lift, args);
+    leave(store, root, lift.instance, result)
+}
+
+fn entered<S: AsContextMut, P: LowerParams, R: Lift>(
+    store: &mut S,
+    root: usize,
+    lift: &LiftPlan,
+    args: &P,
+) -> Result<Option<R>> {
+    const INLINE: usize = 17;
+    let mut slots = [0; INLINE];
+    let ty = &lift.ty;
+    lowering(store, root, lift.instance, &lift.options, |cx| match ty.params_in_memory() {
+        true => {
+            let at = cx.allocate(ty.params_abi.align, ty.params_abi.size)?;
+            args.store_params(cx, &ty.params, at)?;
+            slots[0] = at.into();
+            Ok(())
+        }
+        false => args.lower_params(cx, &ty.params, &mut SlotWriter::new(&mut slots)),
+    })?;
+    let core = func(store, root, lift.func)?;
+    low::call(&mut *store, &core, &mut slots[..lift.slots.clamp(1, INLINE)])?;
+    let result = match &ty.result {
+        None => None,
+        Some(result) => Some(lifting(store, root, lift.instance, &lift.options, |cx| {
+            match ty.result_in_memory() {
+                true => {
+                    let (at, abi) = (slots[0] as u32, result.abi());
+                    cx.place(at, abi.size, abi.align)?;
+                    R::load(cx, result, at)
+                }
+                false => R::lift(cx, result, &mut SlotReader::new(&slots)),
+            }
+        })?),
+    };
+    if let Some(number) = lift.options.post_return {
+        let post_return = func(store, root, number)?;
+        State::of(store)?.instance(root, lift.instance)?.may_leave = false;
+        low::call(&mut *store, &post_return, &mut slots[..1])?;
+        State::of(store)?.instance(root, lift.instance)?.may_leave = true;
+    }
+    if ty.has_borrow() && State::of(store)?.owes() {
+        return Err(violation("borrow handles still remain at the end of the call"));
+    }
+    Ok(result)
+}

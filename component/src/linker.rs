@@ -1,0 +1,351 @@
+//! What components may import, by name. Invariant: a component that links finds each of its imports, of the type that it
+//! wants; versions match when one can stand for the other.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use lithe::{AsContextMut, Caller, Engine, Error, ErrorKind, Result};
+
+use crate::component::Component;
+use crate::handles::ResourceId;
+use crate::host::{Destructor, HostFunc, typed, untyped};
+use crate::instance::{self, Instance};
+use crate::names;
+use crate::plan::{Export, Exports, FuncItem, Import, ImportKind, Plan};
+use crate::resources::Resource;
+use crate::state::State;
+use crate::typed::{Kinds, LiftParams, Lower};
+use crate::types::{FuncType, ResourceType};
+use crate::val::Val;
+
+/// Names and what they stand for. One linker serves any number of stores when it holds functions of the host only.
+pub struct Linker<T> {
+    engine: Engine,
+    names: BTreeMap<String, Entry<T>>,
+}
+
+pub(crate) enum Entry<T> {
+    Func(HostFunc<T>),
+    Resource(TypeId, Destructor<T>),
+    LinkedFunc(Linked, Arc<FuncType>),
+    LinkedResource(ResourceId),
+    Instance {
+        /// The name in full, with the version.
+        name: String,
+        names: BTreeMap<String, Entry<T>>,
+    },
+}
+
+/// A function of a component in a store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linked {
+    pub root: usize,
+    pub lift: usize,
+}
+
+/// What an import is bound to.
+pub(crate) enum Bound<T> {
+    Host(HostFunc<T>),
+    Linked(Linked),
+    HostResource(ResourceType, TypeId, Destructor<T>),
+    LinkedResource(ResourceType, ResourceId),
+}
+
+/// A component with all that it imports.
+pub(crate) struct Pre<T> {
+    pub plan: Arc<Plan>,
+    pub imports: Vec<Bound<T>>,
+}
+
+/// A component with all that it imports, ready to be instantiated in any number of stores.
+pub struct InstancePre<T> {
+    pub(crate) pre: Arc<Pre<T>>,
+    engine: Engine,
+}
+
+impl<T> Clone for InstancePre<T> {
+    fn clone(&self) -> InstancePre<T> {
+        InstancePre { pre: self.pre.clone(), engine: self.engine.clone() }
+    }
+}
+
+/// An import of a component that nothing fits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Missing {
+    /// The interface, or nothing for what the component imports directly.
+    pub interface: Option<String>,
+    /// The name within it.
+    pub name: String,
+    /// What is wanted.
+    pub wanted: String,
+    /// What is there instead: another version, or something of another type.
+    pub found: Option<String>,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.interface {
+            Some(interface) => write!(f, "{interface}.{}: {}", self.name, self.wanted)?,
+            None => write!(f, "{}: {}", self.name, self.wanted)?,
+        }
+        match &self.found {
+            Some(found) => write!(f, " (found {found})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An interface of a linker that is being defined.
+pub struct LinkerInstance<'l, T> {
+    names: &'l mut BTreeMap<String, Entry<T>>,
+}
+
+impl<T: 'static> Linker<T> {
+    /// An empty linker.
+    pub fn new(engine: &Engine) -> Linker<T> {
+        Linker { engine: engine.clone(), names: BTreeMap::new() }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What components import directly.
+    pub fn root(&mut self) -> LinkerInstance<'_, T> {
+        LinkerInstance { names: &mut self.names }
+    }
+
+    /// An interface, such as `wasi:io/streams@0.2.12`. It is made when it is not there yet.
+    pub fn instance(&mut self, name: &str) -> LinkerInstance<'_, T> {
+        self.root().into_instance(name)
+    }
+
+    /// Whether something compatible with this interface is defined.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.contains_key(&names::key(name))
+    }
+
+    /// Defines what an instance exports as an interface.
+    pub fn define_instance(
+        &mut self,
+        mut store: impl AsContextMut<Data = T>,
+        name: &str,
+        instance: &Instance,
+    ) -> Result<()> {
+        let state = State::of(&mut store)?;
+        let root = instance.root(state)?;
+        let plan = state.root(root)?.plan.clone();
+        let entries = linked(state, root, &plan, &plan.exports)?;
+        self.names.insert(names::key(name), Entry::Instance { name: name.into(), names: entries });
+        Ok(())
+    }
+
+    /// Every import of a component that nothing fits.
+    pub fn missing(&self, component: &Component) -> Vec<Missing> {
+        self.bind(component).1
+    }
+
+    fn bind(&self, component: &Component) -> (Vec<Bound<T>>, Vec<Missing>) {
+        let (mut bound, mut missing) = (Vec::new(), Vec::new());
+        let mut known = BTreeMap::new();
+        for import in &component.plan.imports {
+            let entry = find(&self.names, &import.path);
+            match (&import.kind, entry) {
+                (ImportKind::Resource(ty), Some(Entry::Resource(kind, dtor))) => {
+                    known.insert(ty.0, *kind);
+                    bound.push(Bound::HostResource(*ty, *kind, dtor.clone()));
+                }
+                (ImportKind::Resource(ty), Some(Entry::LinkedResource(id))) => {
+                    bound.push(Bound::LinkedResource(*ty, *id));
+                }
+                (ImportKind::Func(ty), Some(Entry::Func(func)))
+                    if (func.check)(ty, &Known(&known)) =>
+                {
+                    bound.push(Bound::Host(func.clone()));
+                }
+                (ImportKind::Func(ty), Some(Entry::LinkedFunc(func, have))) if alike(ty, have) => {
+                    bound.push(Bound::Linked(*func));
+                }
+                (_, found) => missing.push(self.describe(import, found)),
+            }
+        }
+        (bound, missing)
+    }
+
+    fn describe(&self, import: &Import, found: Option<&Entry<T>>) -> Missing {
+        let (name, interface) = match import.path.split_last() {
+            Some((name, interface)) => (name.clone(), interface.join("/")),
+            None => (String::new(), String::new()),
+        };
+        let wanted = match &import.kind {
+            ImportKind::Func(ty) => ty.to_string(),
+            ImportKind::Resource(_) => "resource".into(),
+            ImportKind::Module => "core module".into(),
+            ImportKind::Other(what) => (*what).into(),
+        };
+        let found = match found {
+            Some(Entry::Func(_)) => Some("a function of another type".into()),
+            Some(Entry::LinkedFunc(_, ty)) => Some(ty.to_string()),
+            Some(Entry::Resource(..) | Entry::LinkedResource(_)) => Some("a resource".into()),
+            Some(Entry::Instance { .. }) => Some("an interface".into()),
+            None => self.other_version(&import.path),
+        };
+        Missing { interface: (!interface.is_empty()).then_some(interface), name, wanted, found }
+    }
+
+    /// The other versions of an interface that is not there.
+    fn other_version(&self, path: &[String]) -> Option<String> {
+        let first = path.first()?;
+        if self.names.contains_key(&names::key(first)) {
+            return None;
+        }
+        let bare = first.split('@').next()?;
+        let others = self.names.values().filter_map(|entry| match entry {
+            Entry::Instance { name, .. } if name.split('@').next() == Some(bare) => {
+                Some(name.as_str())
+            }
+            _ => None,
+        });
+        let others: Vec<&str> = others.collect();
+        (!others.is_empty()).then(|| others.join(", "))
+    }
+
+    /// Links a component. When imports are missing, the error lists all of them.
+    pub fn link(&self, component: &Component) -> Result<InstancePre<T>> {
+        if !self.engine.same(&component.engine) {
+            return Err(Error::usage("the component belongs to another engine than the linker"));
+        }
+        let (imports, missing) = self.bind(component);
+        if !missing.is_empty() {
+            let list: Vec<String> = missing.iter().map(Missing::to_string).collect();
+            let words = match list.len() {
+                1 => format!("an import of the component is missing: {}", list[0]),
+                count => {
+                    format!("{count} imports of the component are missing: {}", list.join("; "))
+                }
+            };
+            return Err(Error::new(ErrorKind::Link, words));
+        }
+        let pre = Arc::new(Pre { plan: component.plan.clone(), imports });
+        Ok(InstancePre { pre, engine: self.engine.clone() })
+    }
+
+    /// Links and instantiates a component.
+    pub fn instantiate(
+        &self,
+        store: impl AsContextMut<Data = T>,
+        component: &Component,
+    ) -> Result<Instance> {
+        self.link(component)?.instantiate(store)
+    }
+}
+
+impl<T: 'static> InstancePre<T> {
+    /// Instantiates the component in a store.
+    pub fn instantiate(&self, store: impl AsContextMut<Data = T>) -> Result<Instance> {
+        instance::instantiate(&self.pre, store)
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl<'l, T: 'static> LinkerInstance<'l, T> {
+    fn into_instance(self, name: &str) -> LinkerInstance<'l, T> {
+        let fresh = || Entry::Instance { name: name.into(), names: BTreeMap::new() };
+        let entry = self.names.entry(names::key(name)).or_insert_with(fresh);
+        // A name stands for an interface or for something else; the last definition counts.
+        if !matches!(entry, Entry::Instance { .. }) {
+            *entry = fresh();
+        }
+        let Entry::Instance { names, .. } = entry else { unreachable!() };
+        LinkerInstance { names }
+    }
+
+    fn define(&mut self, name: &str, entry: Entry<T>) -> Result<&mut Self> {
+        if self.names.contains_key(name) {
+            return Err(Error::usage(format!("`{name}` is defined twice")));
+        }
+        self.names.insert(name.into(), entry);
+        Ok(self)
+    }
+
+    /// Defines a function by a closure, whose types are checked when a component is linked.
+    pub fn func<P: LiftParams, R: Lower>(
+        &mut self,
+        name: &str,
+        func: impl Fn(Caller<'_, T>, P) -> Result<R> + Send + Sync + 'static,
+    ) -> Result<&mut Self> {
+        self.define(name, Entry::Func(typed(func)))
+    }
+
+    /// Defines a function of any type, over values.
+    pub fn func_new(
+        &mut self,
+        name: &str,
+        func: impl Fn(Caller<'_, T>, &FuncType, &[Val]) -> Result<Option<Val>> + Send + Sync + 'static,
+    ) -> Result<&mut Self> {
+        self.define(name, Entry::Func(untyped(func)))
+    }
+
+    /// Defines a resource type whose values guests hold as [`Resource`]s of a type of Rust, with what is done when a
+    /// guest drops one that it owns; it gets the number of the value.
+    pub fn resource<R: ?Sized + 'static>(
+        &mut self,
+        name: &str,
+        dtor: impl Fn(Caller<'_, T>, u32) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<&mut Self> {
+        self.define(name, Entry::Resource(TypeId::of::<Resource<R>>(), Arc::new(dtor)))
+    }
+}
+
+/// Whether functions of two components have the same type, but for the numbers of resource types.
+fn alike(wanted: &FuncType, found: &FuncType) -> bool {
+    wanted.to_string() == found.to_string()
+}
+
+struct Known<'k>(&'k BTreeMap<u32, TypeId>);
+
+impl Kinds for Known<'_> {
+    fn kind(&self, ty: ResourceType) -> Option<TypeId> {
+        self.0.get(&ty.0).copied()
+    }
+}
+
+fn find<'l, T>(names: &'l BTreeMap<String, Entry<T>>, path: &[String]) -> Option<&'l Entry<T>> {
+    let (first, rest) = path.split_first()?;
+    let entry = names.get(&names::key(first))?;
+    match (entry, rest.is_empty()) {
+        (entry, true) => Some(entry),
+        (Entry::Instance { names, .. }, false) => find(names, rest),
+        _ => None,
+    }
+}
+
+fn linked<T>(
+    state: &mut State,
+    root: usize,
+    plan: &Plan,
+    exports: &Exports,
+) -> Result<BTreeMap<String, Entry<T>>> {
+    let mut names = BTreeMap::new();
+    for (name, export) in exports {
+        let entry = match export {
+            Export::Func(FuncItem::Lift(lift)) => {
+                Entry::LinkedFunc(Linked { root, lift: *lift }, plan.lifts[*lift].ty.clone())
+            }
+            Export::Resource(ty) => Entry::LinkedResource(state.resource(root, *ty)?),
+            Export::Instance(exports) => {
+                Entry::Instance { name: name.clone(), names: linked(state, root, plan, exports)? }
+            }
+            _ => continue,
+        };
+        names.insert(names::key(name), entry);
+    }
+    Ok(names)
+}
