@@ -135,6 +135,7 @@ fn hint(value: &str) -> ValueHint {
     match value {
         "FILE" | "NAME=FILE" => ValueHint::FilePath,
         "PATH" => ValueHint::AnyPath,
+        "HOST[:PORT]" => ValueHint::Hostname,
         _ if value.starts_with("HOST") => ValueHint::DirPath,
         _ => ValueHint::Other,
     }

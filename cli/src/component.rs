@@ -19,7 +19,7 @@ use crate::report::{self, FAILED, Report, USAGE};
 use crate::trap::{self, Facts};
 use crate::watchdog::{self, Watch};
 use crate::wave::{self, Call};
-use crate::{grants, stats};
+use crate::{denied, grants, stats};
 
 /// The interface of programs.
 const RUN: &str = "wasi:cli/run";
@@ -56,6 +56,7 @@ pub fn run(
     refuse(options, file)?;
     let entry = entry(options, file, component)?;
     let grants = grants::grants(options, file, args);
+    let denials = grants.denials();
     if options.show_grants {
         complain(&grants.to_string());
     }
@@ -79,8 +80,9 @@ pub fn run(
     let loaded = clock.map(|clock| clock.elapsed());
     if let Some(limit) = options.timeout {
         let handle = store.interrupt_handle();
-        let (watch, deadline) = watchdog::start(options, PathBuf::from(file), limit, handle)
-            .map_err(|error| report::failed(&error))?;
+        let (watch, deadline) =
+            watchdog::start(options, PathBuf::from(file), limit, handle, denials.clone())
+                .map_err(|error| report::failed(&error))?;
         store.data_mut().watch = Some(watch);
         store.data_mut().p2.ctx.set_deadline(deadline);
     }
@@ -124,6 +126,7 @@ pub fn run(
             .how(engines)
             .show(options.format);
     }
+    denied::show(options, &denials, status);
     // The process ends now; giving memory back first would only cost time.
     std::mem::forget((store, linker, pre));
     Ok(status)

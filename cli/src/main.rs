@@ -4,7 +4,7 @@
 //! main -> command (clap, from flags) -> options -> run | compile | validate | inspect | wast | cache
 //!                                                   |
 //!         engines (cache, precompiled, progress)  <-+
-//!         load, grants, host, threads, watchdog, invoke -> missing, trap, report -> exit code
+//!         load, grants, host, threads, watchdog, invoke -> missing, trap, report, denied -> exit code
 //! ```
 //!
 //! Invariant: nobody ever sees a Rust panic, and every error names the file or flag and a way out.
@@ -17,6 +17,7 @@ mod command;
 mod compile;
 mod component;
 mod config;
+mod denied;
 mod docs;
 mod engines;
 mod excerpt;

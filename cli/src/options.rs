@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use lithe::{Dispatch, Engine, Features, StoreLimits, Strategy, Traps};
+use lithe_wasi::{HttpRule, NetRule};
 
 use crate::command::{self, Early};
 use crate::config;
@@ -45,6 +46,14 @@ pub struct Options {
     pub dirs: Vec<Dir>,
     pub env: Vec<(OsString, Option<OsString>)>,
     pub inherit_env: bool,
+    pub net: Vec<NetRule>,
+    pub http: Vec<HttpRule>,
+    pub inherit_network: bool,
+    pub name_lookup: bool,
+    pub tcp: bool,
+    pub udp: bool,
+    pub http_everywhere: bool,
+    pub vars: Vec<(String, String)>,
     pub tcp_listen: Vec<SocketAddr>,
     pub listen_fds: bool,
     pub threads: bool,
@@ -98,6 +107,14 @@ impl Options {
             dirs: Vec::new(),
             env: Vec::new(),
             inherit_env: false,
+            net: Vec::new(),
+            http: Vec::new(),
+            inherit_network: false,
+            name_lookup: false,
+            tcp: true,
+            udp: true,
+            http_everywhere: false,
+            vars: Vec::new(),
             tcp_listen: Vec::new(),
             listen_fds: false,
             threads: false,
@@ -136,7 +153,7 @@ impl Options {
     }
 
     /// The options of an invocation, from what follows the verb. Flags count more than keys, keys more than
-    /// the configuration file.
+    /// files of grants, these more than the configuration file.
     pub fn parse(verb: Verb, args: &[OsString]) -> Result<Options, Early> {
         // Without flags there is nothing to parse, and the program starts sooner.
         if let Some(file) = args.first().filter(|file| !file.as_bytes().starts_with(b"-"))
@@ -164,12 +181,15 @@ impl Options {
         if let Some(file) = values("config").and_then(|mut values| values.next()) {
             config::apply(&mut options, file.as_ref()).map_err(Early::usage)?;
         }
+        for file in values("grants").into_iter().flatten() {
+            config::apply_grants(&mut options, file.as_ref()).map_err(Early::usage)?;
+        }
         for row in GROUPS.iter().filter(|row| row.verbs.contains(&verb)) {
             for list in values(row.long).into_iter().flatten() {
                 options.set_keys(row.group, list)?;
             }
         }
-        for flag in flags::long(verb).filter(|flag| flag.id != Id::Config) {
+        for flag in flags::long(verb).filter(|flag| !matches!(flag.id, Id::Config | Id::Grants)) {
             let set = |options: &mut Options, value: &OsStr| {
                 options.set(flag.id, value).map_err(|expected| {
                     let (long, value) = (flag.long, value.display());
@@ -243,6 +263,14 @@ impl Options {
             Id::Dir => self.dirs.push(values::dir(value)?),
             Id::Env => self.env.push(values::pair(value)),
             Id::InheritEnv => self.inherit_env = values::switch(value)?,
+            Id::Net => self.net.push(values::rule(value)?),
+            Id::Http => self.http.push(values::rule(value)?),
+            Id::InheritNetwork => self.inherit_network = values::switch(value)?,
+            Id::NameLookup => self.name_lookup = values::switch(value)?,
+            Id::Tcp => self.tcp = values::switch(value)?,
+            Id::Udp => self.udp = values::switch(value)?,
+            Id::HttpEverywhere => self.http_everywhere = values::switch(value)?,
+            Id::Var => self.vars.push(values::var(value)?),
             Id::TcpListen => self.tcp_listen.push(values::address(value)?),
             Id::ListenFd => self.listen_fds = values::switch(value)?,
             Id::Threads => {
@@ -281,7 +309,7 @@ impl Options {
             Id::Target => self.target = Some(values::text(value)?.into()),
             Id::Emit => self.emit = emit(value)?,
             Id::CountFuel => self.count_fuel = values::switch(value)?,
-            Id::Config => return Err("a configuration file cannot name another one".into()),
+            Id::Config | Id::Grants => return Err("a file of flags cannot name another one".into()),
             Id::AllProposals => {
                 self.features = match values::switch(value)? {
                     true => self.features.union(Engine::SUPPORTED),

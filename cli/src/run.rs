@@ -18,7 +18,7 @@ use crate::report::{self, FAILED, Report};
 use crate::stats::Stats;
 use crate::threads::{self, Threads};
 use crate::trap::{self, Facts};
-use crate::{component, grants, missing, watchdog};
+use crate::{component, denied, grants, missing, watchdog};
 
 /// A run that failed: what was being done, with which file, and why.
 struct Failure {
@@ -102,8 +102,14 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     let loaded = clock.map(|clock| clock.elapsed());
     if let Some(limit) = options.timeout {
         let handle = store.interrupt_handle();
-        let (watch, deadline) = watchdog::start(&options, file.into(), limit, handle)
-            .map_err(|error| report::failed(&error))?;
+        let (watch, deadline) = watchdog::start(
+            &options,
+            file.into(),
+            limit,
+            handle,
+            store.data().ctx.denials().clone(),
+        )
+        .map_err(|error| report::failed(&error))?;
         store.data_mut().watch = Some(watch);
         store.data_mut().ctx.set_deadline(deadline);
     }
@@ -127,6 +133,7 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     if let (Some(clock), Some(loaded)) = (clock, loaded) {
         run.stats(loaded, clock.elapsed().saturating_sub(loaded));
     }
+    denied::show(&options, run.store.data().ctx.denials(), status);
     // The process ends now; giving memory back first would only cost time.
     std::mem::forget((run.store, run.linker));
     Ok(status)

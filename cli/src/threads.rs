@@ -14,6 +14,7 @@ use lithe::{
 };
 use lithe_wasi::Errno;
 
+use crate::denied;
 use crate::host::Host;
 use crate::options::Options;
 use crate::report::{self, FAILED, Report};
@@ -216,6 +217,7 @@ impl Threads {
             Stats::gather(&self.options, store, counts, &[&self.module], load, run)
                 .show(self.options.format);
         }
+        denied::show(&self.options, store.data().ctx.denials(), status);
         std::process::exit(status);
     }
 

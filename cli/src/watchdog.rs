@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use lithe::InterruptHandle;
-use lithe_wasi::p1;
+use lithe_wasi::{Denials, p1};
 
+use crate::denied;
 use crate::options::Options;
 use crate::trap::{self, Facts};
 
@@ -89,6 +90,7 @@ pub fn start(
     file: PathBuf,
     limit: Duration,
     handle: InterruptHandle,
+    denials: Denials,
 ) -> Result<(Arc<Watch>, Option<Instant>)> {
     let watch = Arc::new(Watch {
         state: AtomicU8::new(RUNNING),
@@ -115,6 +117,7 @@ pub fn start(
                 report.note(format!("the host function {} did not return in time", function.name));
         }
         report.show(options.format);
+        denied::show(&options, &denials, report.code().into());
         std::process::exit(i32::from(report.code()));
     };
     std::thread::Builder::new()

@@ -192,9 +192,12 @@ fn ask(policy: &NetPolicy, question: &str) -> Result<(), Denied> {
     }
 }
 
-/// Rules, what they grant, and what they deny, each with the flag that grants it.
+/// A question, and the flag that would make the answer yes.
+type Denial = (&'static str, &'static str);
+
+/// Rules, what they grant, and what they deny.
 #[rustfmt::skip]
-const GRANTED: &[(&str, &[&str], &[(&str, &str)])] = &[
+const GRANTED: &[(&str, &[&str], &[Denial])] = &[
     ("", &[], &[
         ("connect 10.0.0.1:80", "--net tcp:10.0.0.1:80"),
         ("connect [::1]:80", "--net tcp:[::1]:80"),
