@@ -2,6 +2,8 @@
 //! within it. Called once for each component. Invariant: the definitions are valid, so whatever they refer to was
 //! defined before, and arguments are what is wanted.
 
+mod values;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
@@ -9,10 +11,9 @@ use std::sync::Arc;
 
 use lithe::{Error, ErrorKind, Module, Result};
 use wasmparser::{
-    CanonicalFunction, CanonicalOption, ComponentAlias, ComponentDefinedType,
-    ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentType,
-    ComponentTypeRef, ComponentValType, ExternalKind, Instance, InstanceTypeDeclaration,
-    InstantiationArgKind, PrimitiveValType, TypeBounds,
+    CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind, ComponentInstance,
+    ComponentOuterAliasKind, ComponentType, ComponentTypeRef, ExternalKind, Instance,
+    InstanceTypeDeclaration, InstantiationArgKind, TypeBounds, ValType,
 };
 
 use crate::abi::Encoding;
@@ -21,15 +22,23 @@ use crate::plan::{
     BuiltIn, Core, Export, Exports, FuncItem, Import, ImportKind, Lift, Lowering, ModuleItem,
     Options, Plan, Step,
 };
-use crate::types::{
-    Case, Field, FixedList, Flags, FuncType, Record, ResourceType, TooLarge, Type, Variant,
-};
+use crate::shape::Shape;
+use crate::types::{FuncType, ResourceType, TooLarge, Type};
+use crate::weight;
 
-/// Steps that instantiating a component may take, and component instances that it may consist of: components can refer
-/// to one another so that few bytes make many of them.
-const MAX_STEPS: usize = 1 << 20;
+/// Definitions that instantiating a component may take, those of components within it counted as often as they are
+/// instantiated, and long names counted as several: components can refer to one another so that few bytes make many of
+/// them.
+const MAX_WORK: usize = 1 << 20;
+/// Bytes of names that count as a definition.
+const NAME_WORK: usize = 64;
+/// Components and types of instances that are being walked at once.
+const MAX_DEPTH: usize = 100;
 /// Component instances that a component may consist of.
 const MAX_INSTANCES: usize = 10_000;
+
+/// Places that a task has for numbers of its own.
+pub(crate) const CONTEXT_PLACES: u32 = 2;
 
 /// The number of a frame.
 type Scope = usize;
@@ -64,7 +73,28 @@ enum ComponentItem<'a> {
     Import,
 }
 
-type InstanceItem<'a> = Rc<BTreeMap<String, Item<'a>>>;
+type InstanceItem<'a> = Rc<Bag<'a>>;
+
+/// What an instance exports.
+struct Bag<'a> {
+    items: BTreeMap<String, Item<'a>>,
+    /// Instances within one another.
+    depth: usize,
+}
+
+impl<'a> Bag<'a> {
+    fn new(items: BTreeMap<String, Item<'a>>) -> Result<Bag<'a>> {
+        let depths = items.values().map(|item| match item {
+            Item::Instance(bag) => bag.depth,
+            _ => 0,
+        });
+        let depth = 1 + depths.max().unwrap_or(0);
+        match depth > MAX_DEPTH {
+            true => Err(too_deep()),
+            false => Ok(Bag { items, depth }),
+        }
+    }
+}
 
 #[derive(Clone)]
 enum Item<'a> {
@@ -77,7 +107,7 @@ enum Item<'a> {
 
 #[derive(Clone)]
 enum TypeItem<'a> {
-    Value(Type),
+    Value(Type, Rc<Shape>),
     Func(Arc<FuncType>),
     Resource(ResourceType),
     /// With the scope that it was written in.
@@ -94,6 +124,10 @@ struct Builder<'a, 'l> {
     ranges: Vec<Range<usize>>,
     /// The modules that were loaded, by their numbers in the binary form.
     loaded: BTreeMap<usize, usize>,
+    /// Definitions that may still be walked.
+    left: usize,
+    /// Walks under way.
+    depth: usize,
     /// How many there are in `funcs`, `memories` and `cores` after the steps so far.
     funcs: usize,
     memories: usize,
@@ -112,7 +146,7 @@ pub(crate) fn build(
         lifts: Vec::new(),
         imports: Vec::new(),
         resources: 0,
-        instances: 0,
+        instances: Vec::new(),
         exports: Exports::new(),
     };
     let ranges = decoded.modules.clone();
@@ -122,29 +156,48 @@ pub(crate) fn build(
         load,
         ranges,
         loaded: BTreeMap::new(),
+        left: MAX_WORK,
+        depth: 0,
         funcs: 0,
         memories: 0,
         cores: 0,
     };
-    let exports = builder.component(&decoded.root, None, None)?;
-    builder.plan.exports = exports_of(&exports);
+    let exports = builder.component(&decoded.root, None, None, None)?;
+    builder.plan.exports = exports_of(&Bag::new(exports)?, &mut BTreeMap::new());
     Ok(builder.plan)
 }
 
-fn exports_of(items: &BTreeMap<String, Item<'_>>) -> Exports {
-    let export = |item: &Item<'_>| match item {
-        Item::Func(func) => Export::Func(func.clone()),
-        Item::Module(_) => Export::Module,
-        Item::Component(_) => Export::Component,
-        Item::Instance(instance) => Export::Instance(exports_of(instance)),
-        Item::Type(TypeItem::Resource(ty)) => Export::Resource(*ty),
-        Item::Type(_) => Export::Type,
-    };
-    items.iter().map(|(name, item)| (name.clone(), export(item))).collect()
+/// What is exported; instances that were made once stay one.
+fn exports_of<'a>(bag: &Bag<'a>, known: &mut BTreeMap<*const Bag<'a>, Arc<Exports>>) -> Exports {
+    let mut exports = Exports::new();
+    for (name, item) in &bag.items {
+        let export = match item {
+            Item::Func(func) => Export::Func(func.clone()),
+            Item::Module(_) => Export::Module,
+            Item::Component(_) => Export::Component,
+            Item::Instance(instance) => {
+                let made = match known.get(&Rc::as_ptr(instance)) {
+                    Some(made) => made.clone(),
+                    None => Arc::new(exports_of(instance, known)),
+                };
+                known.insert(Rc::as_ptr(instance), made.clone());
+                Export::Instance(made)
+            }
+            Item::Type(TypeItem::Resource(ty)) => Export::Resource(*ty),
+            Item::Type(_) => Export::Type,
+        };
+        exports.insert(name.clone(), export);
+    }
+    exports
 }
 
 fn too_large(_: TooLarge) -> Error {
     Error::new(ErrorKind::Limit, "a type of the component is larger than a value may be")
+}
+
+fn too_deep() -> Error {
+    let words = format!("more than {MAX_DEPTH} components or instances are within one another");
+    Error::new(ErrorKind::Limit, words)
 }
 
 /// What valid definitions do not lack.
@@ -165,13 +218,29 @@ fn at<T: Clone>(list: &[T], index: u32) -> Result<T> {
 }
 
 impl<'a> Builder<'a, '_> {
-    fn step(&mut self, step: Step) -> Result<()> {
-        if self.plan.steps.len() >= MAX_STEPS {
-            let words = format!("instantiating the component takes more than {MAX_STEPS} steps");
-            return Err(Error::new(ErrorKind::Limit, words));
+    /// Takes so many definitions into account, and names of so many bytes.
+    fn work(&mut self, count: usize, names: usize) -> Result<()> {
+        match self.left.checked_sub(count + names / NAME_WORK) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => {
+                let words = format!("instantiating the component takes more than {MAX_WORK} steps");
+                Err(Error::new(ErrorKind::Limit, words))
+            }
         }
-        self.plan.steps.push(step);
-        Ok(())
+    }
+
+    /// Walks something that may be within others of its sort.
+    fn within<R>(&mut self, walk: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
+        if self.depth >= MAX_DEPTH {
+            return Err(too_deep());
+        }
+        self.depth += 1;
+        let result = walk(self);
+        self.depth -= 1;
+        result
     }
 
     fn frame(&mut self, parent: Option<Scope>) -> Scope {
@@ -181,13 +250,13 @@ impl<'a> Builder<'a, '_> {
 
     /// Adds a core function by a step that makes one.
     fn func(&mut self, step: Step) -> Result<usize> {
-        self.step(step)?;
+        self.plan.steps.push(step);
         self.funcs += 1;
         Ok(self.funcs - 1)
     }
 
     fn memory(&mut self, core: Core) -> Result<usize> {
-        self.step(Step::Memory(core))?;
+        self.plan.steps.push(Step::Memory(core));
         self.memories += 1;
         Ok(self.memories - 1)
     }
@@ -196,7 +265,7 @@ impl<'a> Builder<'a, '_> {
     fn core_func(&mut self, core: Core) -> Result<usize> {
         match core {
             Core::Func(number) => Ok(number),
-            Core::Missing(what) => Err(not_run(what)),
+            Core::Missing { what, .. } => Err(not_run(what)),
             core => self.func(Step::Func(core)),
         }
     }
@@ -217,22 +286,26 @@ impl<'a> Builder<'a, '_> {
         ResourceType(self.plan.resources as u32 - 1)
     }
 
-    /// Instantiates a component with arguments; the root has none. Gives what it exports.
+    /// Instantiates a component within the component instance `outer`, with arguments; the root has neither. Gives what
+    /// it exports.
     fn component(
         &mut self,
         definitions: &'a Definitions<'a>,
         parent: Option<Scope>,
+        outer: Option<usize>,
         args: Option<&BTreeMap<&str, Item<'a>>>,
     ) -> Result<BTreeMap<String, Item<'a>>> {
-        if self.plan.instances >= MAX_INSTANCES {
+        if self.plan.instances.len() >= MAX_INSTANCES {
             let words = format!("the component consists of more than {MAX_INSTANCES} instances");
             return Err(Error::new(ErrorKind::Limit, words));
         }
-        let me = self.plan.instances;
-        self.plan.instances += 1;
+        let me = self.plan.instances.len();
+        self.plan.instances.push(outer);
         let scope = self.frame(parent);
         let mut exports = BTreeMap::new();
         for definition in &definitions.list {
+            let (count, names) = weight::of(definition);
+            self.work(count, names)?;
             match definition {
                 Definition::CoreModule(number) => {
                     let module = ModuleItem::Own(self.module(*number)?);
@@ -244,8 +317,8 @@ impl<'a> Builder<'a, '_> {
                     self.frames[scope].components.push(item);
                 }
                 Definition::Instance(instance) => {
-                    let instance = self.instance(scope, instance)?;
-                    self.frames[scope].instances.push(Rc::new(instance));
+                    let instance = self.instance(scope, me, instance)?;
+                    self.frames[scope].instances.push(Rc::new(Bag::new(instance)?));
                 }
                 Definition::Alias(alias) => self.alias(scope, alias)?,
                 Definition::Type(ty) => {
@@ -286,12 +359,14 @@ impl<'a> Builder<'a, '_> {
                 let ModuleItem::Own(number) = module else {
                     return Err(not_run("an imported core module"));
                 };
+                let wanted = self.plan.modules[number].imports();
+                self.work(wanted.len(), wanted.iter().map(|import| import.name.len()).sum())?;
                 let mut imports = Vec::new();
-                for import in self.plan.modules[number].imports() {
+                for import in wanted {
                     let from = given.get(&*import.module).ok_or_else(lacking)?;
                     imports.push(core_export(from, &import.name)?);
                 }
-                self.step(Step::Instantiate { module, imports })?;
+                self.plan.steps.push(Step::Instantiate { module, imports });
                 self.cores += 1;
                 CoreInstance::Module(self.cores - 1)
             }
@@ -312,6 +387,7 @@ impl<'a> Builder<'a, '_> {
     fn instance(
         &mut self,
         scope: Scope,
+        me: usize,
         instance: &'a ComponentInstance<'a>,
     ) -> Result<BTreeMap<String, Item<'a>>> {
         match instance {
@@ -324,7 +400,9 @@ impl<'a> Builder<'a, '_> {
                 for arg in args {
                     given.insert(arg.name, self.item(scope, arg.kind, arg.index)?);
                 }
-                self.component(definitions, Some(parent), Some(&given))
+                self.within(|builder| {
+                    builder.component(definitions, Some(parent), Some(me), Some(&given))
+                })
             }
             ComponentInstance::FromExports(exports) => {
                 let mut items = BTreeMap::new();
@@ -370,7 +448,9 @@ impl<'a> Builder<'a, '_> {
             ComponentTypeRef::Instance(index) => {
                 let ty = at(&self.frames[scope].types, index)?;
                 let TypeItem::Instance(declarations, parent) = ty else { return Err(lacking()) };
-                Item::Instance(Rc::new(self.import_instance(declarations, parent, path)?))
+                let exports =
+                    self.within(|builder| builder.import_instance(declarations, parent, path))?;
+                Item::Instance(Rc::new(Bag::new(exports)?))
             }
             ComponentTypeRef::Component(_) => {
                 let kind = ImportKind::Other("an imported component");
@@ -391,6 +471,8 @@ impl<'a> Builder<'a, '_> {
         let scope = self.frame(parent);
         let mut exports = BTreeMap::new();
         for declaration in declarations {
+            let (count, names) = weight::of_declaration(declaration);
+            self.work(count, names)?;
             match declaration {
                 InstanceTypeDeclaration::CoreType(_) => {}
                 InstanceTypeDeclaration::Type(ty) => {
@@ -400,6 +482,7 @@ impl<'a> Builder<'a, '_> {
                 InstanceTypeDeclaration::Alias(alias) => self.alias(scope, alias)?,
                 InstanceTypeDeclaration::Export { name, ty } => {
                     let name = name.full_name().into_owned();
+                    self.work(0, path.iter().map(String::len).sum())?;
                     let mut path = path.clone();
                     path.push(name.clone());
                     let item = self.import(scope, path, *ty)?;
@@ -421,16 +504,14 @@ impl<'a> Builder<'a, '_> {
         match ty {
             ComponentType::Defined(ty) => self.defined(scope, ty),
             ComponentType::Func(ty) => {
-                let field = |(name, ty): &(&str, ComponentValType)| {
-                    Ok(self.value(scope, *ty)?.map(|ty| Field::new(name, ty)))
-                };
-                let params: Result<std::result::Result<Vec<_>, _>> =
-                    ty.params.iter().map(field).collect();
+                let params = self.fields(scope, ty.params.iter().copied())?;
                 let result = ty.result.map(|ty| self.value(scope, ty)).transpose()?.transpose();
-                Ok(match (params?, result) {
+                Ok(match (params, result) {
                     _ if ty.async_ => TypeItem::Missing("an async function"),
-                    (Ok(params), Ok(result)) => {
-                        TypeItem::Func(Arc::new(FuncType::new(params, result).map_err(too_large)?))
+                    (Ok((params, shapes)), Ok(result)) => {
+                        let shape = Shape::record(&shapes).map_err(too_large)?;
+                        let ty = FuncType::new(params, &shape, result).map_err(too_large)?;
+                        TypeItem::Func(Arc::new(ty))
                     }
                     (Err(what), _) | (_, Err(what)) => TypeItem::Missing(what),
                 })
@@ -447,7 +528,7 @@ impl<'a> Builder<'a, '_> {
                         }
                         None => None,
                     };
-                    self.step(Step::Resource { ty, instance, dtor })?;
+                    self.plan.steps.push(Step::Resource { ty, instance, dtor });
                 }
                 Ok(TypeItem::Resource(ty))
             }
@@ -485,14 +566,9 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn canonical(&mut self, scope: Scope, function: &CanonicalFunction, me: usize) -> Result<()> {
-        let resource = |builder: &Self, index: u32| match at(&builder.frames[scope].types, index)? {
+        let resource = |index: u32| match at(&self.frames[scope].types, index)? {
             TypeItem::Resource(ty) => Ok(ty),
             _ => Err(lacking()),
-        };
-        let built_in = |builder: &mut Self, kind, index| {
-            let resource = resource(builder, index)?;
-            let number = builder.func(Step::BuiltIn { kind, resource, instance: me })?;
-            Ok::<_, Error>(Core::Func(number))
         };
         let core = match function {
             CanonicalFunction::Lift { core_func_index, type_index, options } => {
@@ -522,6 +598,12 @@ impl<'a> Builder<'a, '_> {
                 };
                 let options = self.options(scope, options)?;
                 let (core, borrows) = (ty.lowered(), ty.has_borrow());
+                let recursive = match &func {
+                    FuncItem::Lift(number) => {
+                        self.plan.related(me, self.plan.lifts[*number].instance)
+                    }
+                    FuncItem::Import(_) => false,
+                };
                 self.plan.lowerings.push(Lowering {
                     func,
                     ty,
@@ -529,16 +611,33 @@ impl<'a> Builder<'a, '_> {
                     options,
                     instance: me,
                     borrows,
+                    recursive,
                 });
                 let number = self.plan.lowerings.len() - 1;
                 Core::Func(self.func(Step::Lower(number))?)
             }
-            CanonicalFunction::ResourceNew { resource } => built_in(self, BuiltIn::New, *resource)?,
-            CanonicalFunction::ResourceDrop { resource } => {
-                built_in(self, BuiltIn::Drop, *resource)?
+            other => {
+                use CanonicalFunction as F;
+                let kind = match other {
+                    F::ResourceNew { resource: ty } => BuiltIn::New(resource(*ty)?),
+                    F::ResourceDrop { resource: ty } => BuiltIn::Drop(resource(*ty)?),
+                    F::ResourceRep { resource: ty } => BuiltIn::Rep(resource(*ty)?),
+                    F::ContextGet { ty: ValType::I32, slot: place @ 0..CONTEXT_PLACES } => {
+                        BuiltIn::ContextGet(*place as usize)
+                    }
+                    F::ContextSet { ty: ValType::I32, slot: place @ 0..CONTEXT_PLACES } => {
+                        BuiltIn::ContextSet(*place as usize)
+                    }
+                    F::BackpressureInc => BuiltIn::BackpressureInc,
+                    F::BackpressureDec => BuiltIn::BackpressureDec,
+                    other => {
+                        let core = Core::Missing { what: name(other), instance: me };
+                        self.frames[scope].core_funcs.push(core);
+                        return Ok(());
+                    }
+                };
+                Core::Func(self.func(Step::BuiltIn { kind, instance: me })?)
             }
-            CanonicalFunction::ResourceRep { resource } => built_in(self, BuiltIn::Rep, *resource)?,
-            other => Core::Missing(name(other)),
         };
         self.frames[scope].core_funcs.push(core);
         Ok(())
@@ -551,8 +650,6 @@ fn name(function: &CanonicalFunction) -> &'static str {
     match function {
         F::ThreadSpawnRef { .. } | F::ThreadSpawnIndirect { .. } => "thread.spawn",
         F::ThreadAvailableParallelism => "thread.available_parallelism",
-        F::BackpressureInc => "backpressure.inc",
-        F::BackpressureDec => "backpressure.dec",
         F::TaskReturn { .. } => "task.return",
         F::TaskCancel => "task.cancel",
         F::ContextGet { .. } => "context.get",
@@ -593,25 +690,6 @@ fn core_export(instance: &CoreInstance, name: &str) -> Result<Core> {
     }
 }
 
-fn primitive(ty: PrimitiveValType) -> std::result::Result<Type, &'static str> {
-    Ok(match ty {
-        PrimitiveValType::Bool => Type::Bool,
-        PrimitiveValType::S8 => Type::S8,
-        PrimitiveValType::U8 => Type::U8,
-        PrimitiveValType::S16 => Type::S16,
-        PrimitiveValType::U16 => Type::U16,
-        PrimitiveValType::S32 => Type::S32,
-        PrimitiveValType::U32 => Type::U32,
-        PrimitiveValType::S64 => Type::S64,
-        PrimitiveValType::U64 => Type::U64,
-        PrimitiveValType::F32 => Type::F32,
-        PrimitiveValType::F64 => Type::F64,
-        PrimitiveValType::Char => Type::Char,
-        PrimitiveValType::String => Type::String,
-        PrimitiveValType::ErrorContext => return Err("error-context"),
-    })
-}
-
 impl<'a> Builder<'a, '_> {
     /// Adds an item to the index space of its sort.
     fn push(&mut self, scope: Scope, item: Item<'a>) {
@@ -641,7 +719,7 @@ impl<'a> Builder<'a, '_> {
         match alias {
             ComponentAlias::InstanceExport { instance_index, name, .. } => {
                 let instance = at(&self.frames[scope].instances, *instance_index)?;
-                self.push(scope, instance.get(*name).cloned().ok_or_else(lacking)?);
+                self.push(scope, instance.items.get(*name).cloned().ok_or_else(lacking)?);
             }
             ComponentAlias::CoreInstanceExport { kind, instance_index, name } => {
                 let instance = at(&self.frames[scope].core_instances, *instance_index)?;
@@ -672,89 +750,5 @@ impl<'a> Builder<'a, '_> {
             }
         }
         Ok(())
-    }
-
-    /// The type of a value, or what about it is missing in this version.
-    fn value(
-        &self,
-        scope: Scope,
-        ty: ComponentValType,
-    ) -> Result<std::result::Result<Type, &'static str>> {
-        match ty {
-            ComponentValType::Primitive(ty) => Ok(primitive(ty)),
-            ComponentValType::Type(index) => match at(&self.frames[scope].types, index)? {
-                TypeItem::Value(ty) => Ok(Ok(ty)),
-                TypeItem::Missing(what) => Ok(Err(what)),
-                _ => Err(lacking()),
-            },
-        }
-    }
-
-    fn defined(&self, scope: Scope, ty: &ComponentDefinedType<'a>) -> Result<TypeItem<'a>> {
-        use ComponentDefinedType as D;
-        macro_rules! known {
-            ($value:expr) => {
-                match $value {
-                    Ok(value) => value,
-                    Err(what) => return Ok(TypeItem::Missing(what)),
-                }
-            };
-        }
-        let resource = |index: u32| match at(&self.frames[scope].types, index)? {
-            TypeItem::Resource(ty) => Ok(ty),
-            _ => Err(lacking()),
-        };
-        let names =
-            |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<Arc<str>>>();
-        Ok(TypeItem::Value(match ty {
-            D::Primitive(ty) => known!(primitive(*ty)),
-            D::Record(fields) => {
-                let mut list = Vec::new();
-                for (name, ty) in fields {
-                    list.push(Field::new(name, known!(self.value(scope, *ty)?)));
-                }
-                Type::Record(Record::new(list).map_err(too_large)?)
-            }
-            D::Tuple(types) => {
-                let mut list = Vec::new();
-                for ty in types {
-                    list.push(known!(self.value(scope, *ty)?));
-                }
-                Type::Tuple(Record::tuple(list).map_err(too_large)?)
-            }
-            D::Variant(cases) => {
-                let mut list = Vec::new();
-                for case in cases {
-                    let ty = match case.ty {
-                        Some(ty) => Some(known!(self.value(scope, ty)?)),
-                        None => None,
-                    };
-                    list.push(Case { name: case.name.into(), ty });
-                }
-                Type::Variant(Variant::new(list).map_err(too_large)?)
-            }
-            D::List(ty) => Type::List(Arc::new(known!(self.value(scope, *ty)?))),
-            D::Map(key, of) => {
-                let pair = [known!(self.value(scope, *key)?), known!(self.value(scope, *of)?)];
-                Type::Map(Record::tuple(pair).map_err(too_large)?)
-            }
-            D::FixedLengthList(ty, count) => Type::FixedList(
-                FixedList::new(known!(self.value(scope, *ty)?), *count).map_err(too_large)?,
-            ),
-            D::Flags(flags) => Type::Flags(Arc::new(Flags { names: names(flags).into() })),
-            D::Enum(cases) => Type::Enum(Variant::enumeration(names(cases)).map_err(too_large)?),
-            D::Option(ty) => {
-                Type::Option(Variant::option(known!(self.value(scope, *ty)?)).map_err(too_large)?)
-            }
-            D::Result { ok, err } => {
-                let ok = known!(ok.map(|ty| self.value(scope, ty)).transpose()?.transpose());
-                let err = known!(err.map(|ty| self.value(scope, ty)).transpose()?.transpose());
-                Type::Result(Variant::result(ok, err).map_err(too_large)?)
-            }
-            D::Own(index) => Type::Own(resource(*index)?),
-            D::Borrow(index) => Type::Borrow(resource(*index)?),
-            D::Future(_) => return Ok(TypeItem::Missing("future")),
-            D::Stream(_) => return Ok(TypeItem::Missing("stream")),
-        }))
     }
 }

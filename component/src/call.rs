@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use lithe::{AsContextMut, Error, Memory, Result, TrapKind, low};
+use lithe::{AsContextMut, Error, ErrorKind, Memory, Result, TrapKind, low};
 
 use crate::Type;
 use crate::abi::node::Node;
@@ -101,17 +101,36 @@ pub(crate) fn lowering<S: AsContextMut, R>(
     lower(&mut LowerCx { guest: &mut guest, encoding: options.encoding, root, instance })
 }
 
-/// Enters a component instance, when nobody is in it.
-pub(crate) fn enter<S: AsContextMut>(store: &mut S, root: usize, instance: usize) -> Result<()> {
-    let state = State::of(store)?;
-    if state.root(root)?.poisoned {
-        return Err(Error::trap_of(TrapKind::CannotEnter));
+/// Who calls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Host,
+    Guest,
+}
+
+/// Enters a component instance, when nobody is in it; the host enters a component when nobody is in any part of it.
+pub(crate) fn enter<S: AsContextMut>(
+    store: &mut S,
+    root: usize,
+    instance: usize,
+    by: By,
+) -> Result<()> {
+    let root = State::of(store)?.root(root)?;
+    let busy = root.poisoned || (by == By::Host && root.entered > 0);
+    match root.instances.get_mut(instance) {
+        Some(instance) if !busy && !instance.entered => {
+            if instance.backpressure > 0 {
+                return Err(violation(
+                    "deadlock: the component instance takes no calls until another one of its calls ends",
+                ));
+            }
+            instance.entered = true;
+            instance.context = Default::default();
+        }
+        Some(_) => return Err(Error::trap_of(TrapKind::CannotEnter)),
+        None => return Err(absent("component instance")),
     }
-    let instance = state.instance(root, instance)?;
-    if instance.entered {
-        return Err(Error::trap_of(TrapKind::CannotEnter));
-    }
-    instance.entered = true;
+    root.entered += 1;
     Ok(())
 }
 
@@ -122,12 +141,30 @@ pub(crate) fn leave<S: AsContextMut, R>(
     instance: usize,
     result: Result<R>,
 ) -> Result<R> {
-    let state = State::of(store)?;
-    match &result {
-        Ok(_) => state.instance(root, instance)?.entered = false,
-        Err(_) => state.root(root)?.poisoned = true,
+    let root = State::of(store)?.root(root)?;
+    root.entered = root.entered.saturating_sub(1);
+    match (&result, root.instances.get_mut(instance)) {
+        (Ok(_), Some(instance)) => instance.entered = false,
+        _ => root.poisoned = true,
     }
     result
+}
+
+/// Calls a core function. No exception leaves a component function.
+pub(crate) fn core<S: AsContextMut>(
+    store: &mut S,
+    func: &lithe::Func,
+    slots: &mut [u64],
+) -> Result<()> {
+    low::call(store, func, slots).map_err(confine)
+}
+
+/// Makes an exception that would leave a component function a trap.
+pub(crate) fn confine(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Exception => violation(format!("{} left a component function", error.message())),
+        _ => error,
+    }
 }
 
 /// Calls a lifted function. When it borrows, the caller has begun a scope for the call.
@@ -136,10 +173,11 @@ pub(crate) fn call<S: AsContextMut, P: LowerParams, R: Lift>(
     root: usize,
     number: usize,
     args: &P,
+    by: By,
 ) -> Result<Option<R>> {
     let plan: Arc<Plan> = State::of(store)?.root(root)?.plan.clone();
     let lift = plan.lifts.get(number).ok_or_else(|| absent("function"))?;
-    enter(store, root, lift.instance)?;
+    enter(store, root, lift.instance, by)?;
     let result = entered(store, root, lift, args);
     leave(store, root, lift.instance, result)
 }
@@ -162,8 +200,8 @@ fn entered<S: AsContextMut, P: LowerParams, R: Lift>(
         }
         false => args.lower_params(cx, &ty.params, &mut SlotWriter::new(&mut slots)),
     })?;
-    let core = func(store, root, lift.func)?;
-    low::call(&mut *store, &core, &mut slots[..lift.slots.clamp(1, INLINE)])?;
+    let callee = func(store, root, lift.func)?;
+    core(store, &callee, &mut slots[..lift.slots.clamp(1, INLINE)])?;
     let result = match &ty.result {
         None => None,
         Some(result) => Some(lifting(store, root, lift.instance, &lift.options, |cx| {
@@ -177,14 +215,14 @@ fn entered<S: AsContextMut, P: LowerParams, R: Lift>(
             }
         })?),
     };
+    if ty.has_borrow() && State::of(store)?.owes() {
+        return Err(violation("borrow handles still remain at the end of the call"));
+    }
     if let Some(number) = lift.options.post_return {
         let post_return = func(store, root, number)?;
         State::of(store)?.instance(root, lift.instance)?.may_leave = false;
-        low::call(&mut *store, &post_return, &mut slots[..1])?;
+        core(store, &post_return, &mut slots[..1])?;
         State::of(store)?.instance(root, lift.instance)?.may_leave = true;
-    }
-    if ty.has_borrow() && State::of(store)?.owes() {
-        return Err(violation("borrow handles still remain at the end of the call"));
     }
     Ok(result)
 }

@@ -2,9 +2,10 @@
 //! it was made.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
-use lithe::{Engine, Error, Module, Result};
+use lithe::{Engine, Error, ErrorKind, Features, Module, Result};
 
 use crate::plan::{Export, Exports, FuncItem, ImportKind, Plan};
 use crate::types::FuncType;
@@ -28,6 +29,19 @@ pub struct Item {
     pub func: Option<Arc<FuncType>>,
 }
 
+fn core_module(bytes: &[u8], range: Range<usize>) -> Result<&[u8]> {
+    bytes.get(range).ok_or_else(|| Error::new(ErrorKind::Malformed, "a core module is cut off"))
+}
+
+/// The error of a core module within a component.
+fn of_module(number: usize, error: Error) -> Error {
+    let words = format!("core module {number}: {}", error.message());
+    match error.offset() {
+        Some(offset) => Error::at(error.kind(), offset, words),
+        None => Error::new(error.kind(), words),
+    }
+}
+
 impl Component {
     /// Loads a component from its binary form, or from its text with the `wat` feature.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Component> {
@@ -41,17 +55,9 @@ impl Component {
         mut load: impl FnMut(&[u8]) -> Result<Module>,
     ) -> Result<Component> {
         let bytes = &*Component::binary(bytes.as_ref())?;
-        let decoded = decode::decode(bytes)?;
+        let decoded = decode::decode(bytes, engine.features())?;
         let plan = build::build(&decoded, &mut |number, range| {
-            let module =
-                bytes.get(range).ok_or_else(|| Error::usage("a core module is cut off"))?;
-            load(module).map_err(|error| {
-                let words = format!("core module {number}: {}", error.message());
-                match error.offset() {
-                    Some(offset) => Error::at(error.kind(), offset, words),
-                    None => Error::new(error.kind(), words),
-                }
-            })
+            load(core_module(bytes, range)?).map_err(|error| of_module(number, error))
         })?;
         Ok(Component { plan: Arc::new(plan), engine: engine.clone() })
     }
@@ -64,6 +70,17 @@ impl Component {
         #[cfg(not(feature = "wat"))]
         let bytes = Cow::Borrowed(bytes);
         Ok(bytes)
+    }
+
+    /// Checks that the bytes are a valid component which uses no other features than these. One that uses what this
+    /// version does not run may be valid.
+    pub fn validate(bytes: impl AsRef<[u8]>, features: Features) -> Result<()> {
+        let bytes = &*Component::binary(bytes.as_ref())?;
+        for (number, range) in decode::decode(bytes, features)?.modules.into_iter().enumerate() {
+            Module::validate(core_module(bytes, range)?, features)
+                .map_err(|error| of_module(number, error))?;
+        }
+        Ok(())
     }
 
     /// Whether bytes begin like a component: its binary form, or its text.
@@ -95,7 +112,7 @@ impl Component {
         self.plan.imports.iter().filter_map(item).collect()
     }
 
-    /// The functions that it exports.
+    /// The functions that it exports directly and in interfaces.
     pub fn exports(&self) -> Vec<Item> {
         let mut items = Vec::new();
         self.list(&self.plan.exports, None, &mut items);
@@ -116,7 +133,9 @@ impl Component {
                     let interface = interface.map(str::to_owned);
                     items.push(Item { interface, name: name.clone(), func });
                 }
-                Export::Instance(exports) => self.list(exports, Some(name), items),
+                Export::Instance(exports) if interface.is_none() => {
+                    self.list(exports, Some(name), items);
+                }
                 _ => {}
             }
         }

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use lithe::{Error, ErrorKind, Result};
+use lithe::{Error, ErrorKind, Features, Result};
 use wasmparser::{
     CanonicalFunction, ComponentAlias, ComponentExport, ComponentImport, ComponentInstance,
     ComponentType, Encoding, Instance, Parser, Payload, Validator, WasmFeatures,
@@ -40,23 +40,39 @@ pub(crate) struct Decoded<'a> {
     pub modules: Vec<Range<usize>>,
 }
 
-/// What is accepted; modules are checked again for what the engine executes.
-fn features() -> WasmFeatures {
-    WasmFeatures::default()
+/// Features of components that have names of their own.
+const NAMED: [(Features, WasmFeatures); 3] = [
+    (Features::FIXED_LENGTH_LISTS, WasmFeatures::CM_FIXED_LENGTH_LISTS),
+    (Features::MAP, WasmFeatures::CM_MAP),
+    (Features::IMPLEMENTS, WasmFeatures::CM_IMPLEMENTS),
+];
+
+/// What is accepted. Modules are checked again for what the engine executes, and what is there of async is refused by
+/// name when a plan is made.
+fn accepted(features: Features) -> WasmFeatures {
+    let base = WasmFeatures::default()
         | WasmFeatures::CM_ASYNC
         | WasmFeatures::CM_ASYNC_STACKFUL
         | WasmFeatures::CM_MORE_ASYNC_BUILTINS
         | WasmFeatures::CM_THREADING
         | WasmFeatures::CM_ERROR_CONTEXT
-        | WasmFeatures::CM_FIXED_LENGTH_LISTS
-        | WasmFeatures::CM_MAP
-        | WasmFeatures::CM_IMPLEMENTS
         | WasmFeatures::WIDE_ARITHMETIC
-        | WasmFeatures::CUSTOM_PAGE_SIZES
+        | WasmFeatures::CUSTOM_PAGE_SIZES;
+    NAMED.iter().fold(base, |set, (ours, theirs)| match features.contains(*ours) {
+        true => set | *theirs,
+        false => set - *theirs,
+    })
 }
 
 fn invalid(error: wasmparser::Error) -> Error {
-    Error::at(ErrorKind::Invalid, error.offset(), error.message())
+    let missing = error.missing_wasm_feature().unwrap_or_else(WasmFeatures::empty);
+    let named = NAMED.iter().find(|(_, theirs)| theirs.intersects(missing));
+    let name = named.and_then(|(ours, _)| Features::ALL.iter().find(|(_, set)| set == ours));
+    let mut words = error.message().to_owned();
+    if let Some((name, _)) = name {
+        words += &format!("; the feature {name} is not enabled");
+    }
+    Error::at(ErrorKind::Invalid, error.offset(), words)
 }
 
 fn unsupported(offset: usize, what: &str) -> Error {
@@ -69,13 +85,14 @@ enum Level<'a> {
     Module(Range<usize>),
 }
 
-/// Decodes and validates a component.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded<'_>> {
-    let mut validator = Validator::new_with_features(features());
+/// Decodes and validates a component, which may use these features.
+pub(crate) fn decode(bytes: &[u8], features: Features) -> Result<Decoded<'_>> {
+    let features = accepted(features);
+    let mut validator = Validator::new_with_features(features);
     let mut levels: Vec<Level<'_>> = Vec::new();
     let (mut modules, mut root) = (Vec::new(), None);
     let mut parser = Parser::new(0);
-    parser.set_features(features());
+    parser.set_features(features);
     let mut starting = None;
     for payload in parser.parse_all(bytes) {
         let payload = payload.map_err(invalid)?;

@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use lithe::{AsContextMut, Caller, Error, Result, TrapKind, low};
+use lithe::{AsContextMut, Caller, Error, Result, TrapKind};
 
 use crate::abi::node::Node;
 use crate::abi::{SlotReader, SlotWriter};
-use crate::call::{self, Nodes};
+use crate::call::{self, By, Nodes};
+use crate::error::violation;
 use crate::handles::Handle;
 use crate::linker::{Bound, Pre};
 use crate::plan::{BuiltIn, FuncItem, Lowering};
 use crate::state::{Resource, State};
 use crate::typed::{Kinds, Lift, LiftParams, Lower, check_optional};
-use crate::types::{FuncType, ResourceType};
+use crate::types::FuncType;
 use crate::val::Val;
 
 /// Where a host function is called from.
@@ -137,7 +138,11 @@ fn ended<T>(caller: &mut Caller<'_, T>, site: &Site<'_>) -> Result<()> {
 }
 
 /// Fails when a guest may not make calls now.
-fn may_leave<S: AsContextMut>(store: &mut S, root: usize, instance: usize) -> Result<()> {
+pub(crate) fn may_leave<S: AsContextMut>(
+    store: &mut S,
+    root: usize,
+    instance: usize,
+) -> Result<()> {
     match State::of(store)?.instance(root, instance)?.may_leave {
         true => Ok(()),
         false => Err(Error::trap_of(TrapKind::CannotLeave)),
@@ -155,20 +160,25 @@ pub(crate) fn lowered<T: 'static>(
     let lowering = &pre.plan.lowerings[number];
     let site = Site { lowering, root };
     may_leave(&mut caller, root, lowering.instance)?;
+    if lowering.recursive {
+        return Err(Error::trap_of(TrapKind::CannotEnter));
+    }
     if lowering.borrows {
         State::of(&mut caller)?.enter_scope();
     }
     let (callee, lift) = match &lowering.func {
         FuncItem::Lift(lift) => (root, *lift),
         FuncItem::Import(import) => match &pre.imports[*import] {
-            Bound::Host(func) => return (func.serve)(caller, &site, slots),
-            Bound::Linked(func) => (func.root, func.lift),
+            Bound::Host(func) => {
+                return (func.serve)(caller, &site, slots).map_err(call::confine);
+            }
+            Bound::Linked(func) => (func.origin.root, func.lift),
             _ => return Err(Error::usage("an import is not bound to a function")),
         },
     };
     let at = return_pointer(&site, slots);
     let args: Nodes = arguments(&mut caller, &site, slots)?;
-    let result: Option<Node> = call::call(&mut caller, callee, lift, &args)?;
+    let result: Option<Node> = call::call(&mut caller, callee, lift, &args, By::Guest)?;
     ended(&mut caller, &site)?;
     match result {
         Some(node) => give(&mut caller, &site, slots, at, &node),
@@ -176,40 +186,57 @@ pub(crate) fn lowered<T: 'static>(
     }
 }
 
-/// Serves a call of a built-in function.
+/// Serves a call of a built-in function. Those that only look at things, or concern nobody else, may be called at any
+/// time.
 pub(crate) fn built_in<T: 'static>(
     kind: BuiltIn,
-    ty: ResourceType,
     root: usize,
     instance: usize,
     mut caller: Caller<'_, T>,
     slots: &mut [u64],
 ) -> Result<()> {
-    may_leave(&mut caller, root, instance)?;
+    let argument = slots.first().map_or(0, |slot| *slot as u32);
     let state = State::of(&mut caller)?;
-    let resource = state.resource(root, ty)?;
-    let argument = slots[0] as u32;
-    match kind {
-        BuiltIn::New => {
+    let result = match kind {
+        BuiltIn::New(ty) => {
+            may_leave(&mut caller, root, instance)?;
+            let state = State::of(&mut caller)?;
+            let resource = state.resource(root, ty)?;
             let handle = Handle { resource, rep: argument, lends: 0, scope: None };
-            slots[0] = state.handles(root, instance)?.insert(handle)?.into();
-            Ok(())
+            state.handles(root, instance)?.insert(handle)?
         }
-        BuiltIn::Rep => {
-            slots[0] = state.handles(root, instance)?.at(argument, resource)?.rep.into();
-            Ok(())
-        }
-        BuiltIn::Drop => {
+        BuiltIn::Drop(ty) => {
+            may_leave(&mut caller, root, instance)?;
+            let state = State::of(&mut caller)?;
+            let resource = state.resource(root, ty)?;
             let handle = state.handles(root, instance)?.remove(argument, resource)?;
             match handle.scope {
-                Some(scope) => {
-                    state.unborrow(scope);
-                    Ok(())
-                }
-                None => destroy(&mut caller, &handle, Some((root, instance))),
+                Some(scope) => state.unborrow(scope),
+                None => destroy(&mut caller, &handle, Some((root, instance)))?,
             }
+            return Ok(());
         }
-    }
+        BuiltIn::Rep(ty) => {
+            let resource = state.resource(root, ty)?;
+            state.handles(root, instance)?.at(argument, resource)?.rep
+        }
+        BuiltIn::ContextGet(place) => state.instance(root, instance)?.context[place],
+        BuiltIn::ContextSet(place) => {
+            state.instance(root, instance)?.context[place] = argument;
+            return Ok(());
+        }
+        BuiltIn::BackpressureInc | BuiltIn::BackpressureDec => {
+            let count = &mut state.instance(root, instance)?.backpressure;
+            let changed = match kind {
+                BuiltIn::BackpressureInc => count.checked_add(1),
+                _ => count.checked_sub(1),
+            };
+            *count = changed.ok_or_else(|| violation("the backpressure is out of range"))?;
+            return Ok(());
+        }
+    };
+    slots[0] = result.into();
+    Ok(())
 }
 
 /// Runs the destructor of a resource that nobody owns any more. `from` is the component instance that dropped it.
@@ -220,18 +247,28 @@ pub(crate) fn destroy<T: 'static>(
 ) -> Result<()> {
     let state = State::of(caller)?;
     match state.resources.get(handle.resource.0 as usize) {
-        Some(Resource::Guest { root, instance, dtor: Some(dtor) }) => {
+        Some(Resource::Guest { root, instance, dtor }) => {
             let (root, instance, dtor) = (*root, *instance, *dtor);
-            let inside = from == Some((root, instance));
-            if !inside {
-                call::enter(caller, root, instance)?;
-            }
-            let mut slots = [u64::from(handle.rep)];
-            let result = low::call(&mut *caller, &dtor, &mut slots);
-            match inside {
-                true => result,
-                false => call::leave(caller, root, instance, result),
-            }
+            let run = |caller: &mut Caller<'_, T>| match dtor {
+                Some(dtor) => call::core(caller, &dtor, &mut [u64::from(handle.rep)]),
+                None => Ok(()),
+            };
+            let by = match from {
+                Some((r, i)) if r == root => {
+                    if i == instance {
+                        return run(caller);
+                    }
+                    if state.root(root)?.plan.related(i, instance) {
+                        return Err(Error::trap_of(TrapKind::CannotEnter));
+                    }
+                    By::Guest
+                }
+                Some(_) => By::Guest,
+                None => By::Host,
+            };
+            call::enter(caller, root, instance, by)?;
+            let result = run(caller);
+            call::leave(caller, root, instance, result)
         }
         Some(Resource::Host { dtor, .. }) => match dtor.downcast_ref::<Destructor<T>>().cloned() {
             Some(dtor) => dtor(caller.reborrow(), handle.rep),

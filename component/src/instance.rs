@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lithe::{AsContextMut, Error, Extern, ExternType, Result, low};
 
 use crate::abi::node::Node;
-use crate::call::{self, Nodes};
+use crate::call::{self, By, Nodes};
 use crate::handles::{Handle, Handles, ResourceId};
 use crate::host::{self, Destructor, destroy, result_of};
 use crate::linker::{Bound, Pre};
 use crate::names;
-use crate::plan::{BuiltIn, Core, Export, Exports, FuncItem, ModuleItem, Plan, Step};
+use crate::plan::{Core, Export, Exports, FuncItem, ModuleItem, Plan, Step};
 use crate::state::{self, Resource, Root, State, absent};
 use crate::typed::{Kinds, Lift, LowerParams, check_optional};
 use crate::types::{FuncType, ResourceType};
@@ -67,12 +67,21 @@ where
     let state = State::of(&mut store)?;
     let root = state.roots.len();
     let limit = state.limits.handles;
-    let fresh =
-        || state::Instance { handles: Handles::new(limit), may_leave: true, entered: false };
+    let fresh = || state::Instance {
+        handles: Handles::new(limit),
+        may_leave: true,
+        entered: false,
+        context: Default::default(),
+        backpressure: 0,
+    };
     let mut resources = vec![UNDEFINED; plan.resources];
     for bound in &pre.imports {
         match bound {
-            Bound::LinkedResource(ty, id) => resources[ty.0 as usize] = *id,
+            Bound::Linked(func) => state.check(func.origin)?,
+            Bound::LinkedResource(origin, ty, id) => {
+                state.check(*origin)?;
+                resources[ty.0 as usize] = *id;
+            }
             Bound::HostResource(ty, kind, dtor) => {
                 resources[ty.0 as usize] = match state.host_resource(*kind) {
                     Ok(id) => id,
@@ -91,14 +100,18 @@ where
         cores: Vec::new(),
         funcs: Vec::new(),
         memories: Vec::new(),
-        instances: (0..plan.instances).map(|_| fresh()).collect(),
+        instances: plan.instances.iter().map(|_| fresh()).collect(),
         resources,
         poisoned: false,
+        entered: 0,
     });
+    let depth = state.scopes.len();
     for step in &plan.steps {
         if let Err(error) = carry_out(step, pre, root, &mut store) {
-            State::of(&mut store)?.root(root)?.poisoned = true;
-            return Err(error);
+            let state = State::of(&mut store)?;
+            state.scopes.truncate(depth);
+            state.root(root)?.poisoned = true;
+            return Err(call::confine(error));
         }
     }
     Ok(Instance { root, token })
@@ -121,7 +134,10 @@ where
             let mut given = Vec::with_capacity(imports.len());
             for (position, core) in imports.iter().enumerate() {
                 given.push(match core {
-                    Core::Missing(what) => missing(store, what, &module.imports()[position].ty)?,
+                    Core::Missing { what, instance } => {
+                        let ty = &module.imports()[position].ty;
+                        missing(store, what, (root, *instance), ty)?
+                    }
                     core => resolve(store, root, core)?,
                 });
             }
@@ -148,15 +164,10 @@ where
             let func = low::host_func(&mut *store, ty, Arc::new(serve))?;
             State::of(store)?.root(root)?.funcs.push(func);
         }
-        Step::BuiltIn { kind, resource, instance } => {
-            let (kind, resource, instance) = (*kind, *resource, *instance);
-            let results: &[lithe::ValType] = match kind {
-                BuiltIn::Drop => &[],
-                BuiltIn::New | BuiltIn::Rep => &[lithe::ValType::I32],
-            };
-            let ty = lithe::FuncType::new([lithe::ValType::I32], results.iter().copied());
+        Step::BuiltIn { kind, instance } => {
+            let (kind, instance, ty) = (*kind, *instance, kind.ty());
             let serve = move |caller: lithe::Caller<'_, S::Data>, slots: &mut [u64]| {
-                host::built_in(kind, resource, root, instance, caller, slots)
+                host::built_in(kind, root, instance, caller, slots)
             };
             let func = low::host_func(&mut *store, &ty, Arc::new(serve))?;
             State::of(store)?.root(root)?.funcs.push(func);
@@ -188,17 +199,23 @@ fn resolve<S: AsContextMut>(store: &mut S, root: usize, core: &Core) -> Result<E
             let core = core.ok_or_else(|| absent("core instance"))?;
             core.export(&*store, name).ok_or_else(|| absent("export"))
         }
-        Core::Missing(_) => Err(absent("function")),
+        Core::Missing { .. } => Err(absent("function")),
     }
 }
 
 /// A function that traps, in place of one that this version does not have.
-fn missing<S: AsContextMut>(store: &mut S, what: &'static str, ty: &ExternType) -> Result<Extern>
+fn missing<S: AsContextMut>(
+    store: &mut S,
+    what: &'static str,
+    (root, instance): (usize, usize),
+    ty: &ExternType,
+) -> Result<Extern>
 where
     S::Data: 'static,
 {
     let ExternType::Func(ty) = ty else { return Err(absent("function")) };
-    let serve = move |_: lithe::Caller<'_, S::Data>, _: &mut [u64]| {
+    let serve = move |mut caller: lithe::Caller<'_, S::Data>, _: &mut [u64]| {
+        host::may_leave(&mut caller, root, instance)?;
         Err(crate::error::violation(format!("this version of Lithe has no `{what}`")))
     };
     low::host_func(store, ty, Arc::new(serve)).map(Extern::Func)
@@ -306,7 +323,7 @@ impl Func {
         if borrows {
             state.enter_scope();
         }
-        let result = call::call(store, root, self.lift, args);
+        let result = call::call(store, root, self.lift, args, By::Host);
         let state = State::of(store)?;
         match result.is_ok() && borrows {
             true => state.leave_scope(),
@@ -367,7 +384,15 @@ impl ResourceAny {
     where
         S::Data: 'static,
     {
+        if !self.owned {
+            return Err(Error::usage("the resource is only borrowed, so its owner drops it"));
+        }
+        let depth = State::of(&mut store)?.scopes.len();
         let handle = Handle { resource: self.resource, rep: self.rep, lends: 0, scope: None };
-        destroy(&mut low::caller(&mut store), &handle, None)
+        let result = destroy(&mut low::caller(&mut store), &handle, None);
+        if result.is_err() {
+            State::of(&mut store)?.scopes.truncate(depth);
+        }
+        result
     }
 }

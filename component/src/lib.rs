@@ -38,6 +38,7 @@
 #![forbid(unsafe_code)]
 
 mod abi;
+mod alike;
 mod build;
 mod call;
 mod component;
@@ -51,10 +52,12 @@ mod macros;
 mod names;
 mod plan;
 mod resources;
+mod shape;
 mod state;
 mod typed;
 mod types;
 mod val;
+mod weight;
 
 pub use abi::{DEFAULT_MAX_CALL_BYTES, LiftCx, LowerCx, SlotReader, SlotWriter};
 pub use component::{Component, Item};

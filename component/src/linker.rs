@@ -3,11 +3,12 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use lithe::{AsContextMut, Caller, Engine, Error, ErrorKind, Result};
 
+use crate::alike::Alike;
 use crate::component::Component;
 use crate::handles::ResourceId;
 use crate::host::{Destructor, HostFunc, typed, untyped};
@@ -29,8 +30,8 @@ pub struct Linker<T> {
 pub(crate) enum Entry<T> {
     Func(HostFunc<T>),
     Resource(TypeId, Destructor<T>),
-    LinkedFunc(Linked, Arc<FuncType>),
-    LinkedResource(ResourceId),
+    LinkedFunc(Linked, Arc<FuncType>, Arc<[Identity]>),
+    LinkedResource(Origin, ResourceId, Identity),
     Instance {
         /// The name in full, with the version.
         name: String,
@@ -38,11 +39,26 @@ pub(crate) enum Entry<T> {
     },
 }
 
+/// A component in a store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub root: usize,
+    /// Tells it apart from those of other stores.
+    pub token: u64,
+}
+
 /// A function of a component in a store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linked {
-    pub root: usize,
+    pub origin: Origin,
     pub lift: usize,
+}
+
+/// Which resource type one is, of those of a store and of the host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Identity {
+    Guest(ResourceId),
+    Host(TypeId),
 }
 
 /// What an import is bound to.
@@ -50,7 +66,7 @@ pub(crate) enum Bound<T> {
     Host(HostFunc<T>),
     Linked(Linked),
     HostResource(ResourceType, TypeId, Destructor<T>),
-    LinkedResource(ResourceType, ResourceId),
+    LinkedResource(Origin, ResourceType, ResourceId),
 }
 
 /// A component with all that it imports.
@@ -138,7 +154,15 @@ impl<T: 'static> Linker<T> {
         let state = State::of(&mut store)?;
         let root = instance.root(state)?;
         let plan = state.root(root)?.plan.clone();
-        let entries = linked(state, root, &plan, &plan.exports)?;
+        let origin = Origin { root, token: state.root(root)?.token };
+        let ids = state.root(root)?.resources.clone();
+        let source = Source {
+            origin,
+            identities: ids.iter().map(|id| state.identity(*id)).collect(),
+            ids,
+            plan: &plan,
+        };
+        let entries = source.entries(&plan.exports, &mut { MAX_LINKED })?;
         self.names.insert(names::key(name), Entry::Instance { name: name.into(), names: entries });
         Ok(())
     }
@@ -150,23 +174,30 @@ impl<T: 'static> Linker<T> {
 
     fn bind(&self, component: &Component) -> (Vec<Bound<T>>, Vec<Missing>) {
         let (mut bound, mut missing) = (Vec::new(), Vec::new());
-        let mut known = BTreeMap::new();
+        let mut known: BTreeMap<u32, Identity> = BTreeMap::new();
         for import in &component.plan.imports {
             let entry = find(&self.names, &import.path);
             match (&import.kind, entry) {
                 (ImportKind::Resource(ty), Some(Entry::Resource(kind, dtor))) => {
-                    known.insert(ty.0, *kind);
+                    known.insert(ty.0, Identity::Host(*kind));
                     bound.push(Bound::HostResource(*ty, *kind, dtor.clone()));
                 }
-                (ImportKind::Resource(ty), Some(Entry::LinkedResource(id))) => {
-                    bound.push(Bound::LinkedResource(*ty, *id));
+                (ImportKind::Resource(ty), Some(Entry::LinkedResource(origin, id, identity))) => {
+                    known.insert(ty.0, *identity);
+                    bound.push(Bound::LinkedResource(*origin, *ty, *id));
                 }
                 (ImportKind::Func(ty), Some(Entry::Func(func)))
                     if (func.check)(ty, &Known(&known)) =>
                 {
                     bound.push(Bound::Host(func.clone()));
                 }
-                (ImportKind::Func(ty), Some(Entry::LinkedFunc(func, have))) if alike(ty, have) => {
+                (ImportKind::Func(ty), Some(Entry::LinkedFunc(func, have, identities)))
+                    if Alike::new(&|wanted, found| {
+                        let found = identities.get(found.0 as usize);
+                        found.is_some() && known.get(&wanted.0) == found
+                    })
+                    .funcs(ty, have) =>
+                {
                     bound.push(Bound::Linked(*func));
                 }
                 (_, found) => missing.push(self.describe(import, found)),
@@ -181,15 +212,15 @@ impl<T: 'static> Linker<T> {
             None => (String::new(), String::new()),
         };
         let wanted = match &import.kind {
-            ImportKind::Func(ty) => ty.to_string(),
+            ImportKind::Func(ty) => shown(ty),
             ImportKind::Resource(_) => "resource".into(),
             ImportKind::Module => "core module".into(),
             ImportKind::Other(what) => (*what).into(),
         };
         let found = match found {
             Some(Entry::Func(_)) => Some("a function of another type".into()),
-            Some(Entry::LinkedFunc(_, ty)) => Some(ty.to_string()),
-            Some(Entry::Resource(..) | Entry::LinkedResource(_)) => Some("a resource".into()),
+            Some(Entry::LinkedFunc(_, ty, _)) => Some(shown(ty)),
+            Some(Entry::Resource(..) | Entry::LinkedResource(..)) => Some("a resource".into()),
             Some(Entry::Instance { .. }) => Some("an interface".into()),
             None => self.other_version(&import.path),
         };
@@ -304,16 +335,34 @@ impl<'l, T: 'static> LinkerInstance<'l, T> {
     }
 }
 
-/// Whether functions of two components have the same type, but for the numbers of resource types.
-fn alike(wanted: &FuncType, found: &FuncType) -> bool {
-    wanted.to_string() == found.to_string()
+/// A type in words, of which only the beginning is shown when there are very many.
+fn shown(ty: &FuncType) -> String {
+    struct Short(String);
+    impl fmt::Write for Short {
+        fn write_str(&mut self, words: &str) -> fmt::Result {
+            const MAX_BYTES: usize = 2000;
+            if self.0.len() + words.len() > MAX_BYTES {
+                return Err(fmt::Error);
+            }
+            self.0.push_str(words);
+            Ok(())
+        }
+    }
+    let mut short = Short(String::new());
+    if write!(short, "{ty}").is_err() {
+        short.0.push_str("...");
+    }
+    short.0
 }
 
-struct Known<'k>(&'k BTreeMap<u32, TypeId>);
+struct Known<'k>(&'k BTreeMap<u32, Identity>);
 
 impl Kinds for Known<'_> {
     fn kind(&self, ty: ResourceType) -> Option<TypeId> {
-        self.0.get(&ty.0).copied()
+        match self.0.get(&ty.0) {
+            Some(Identity::Host(kind)) => Some(*kind),
+            _ => None,
+        }
     }
 }
 
@@ -327,25 +376,47 @@ fn find<'l, T>(names: &'l BTreeMap<String, Entry<T>>, path: &[String]) -> Option
     }
 }
 
-fn linked<T>(
-    state: &mut State,
-    root: usize,
-    plan: &Plan,
-    exports: &Exports,
-) -> Result<BTreeMap<String, Entry<T>>> {
-    let mut names = BTreeMap::new();
-    for (name, export) in exports {
-        let entry = match export {
-            Export::Func(FuncItem::Lift(lift)) => {
-                Entry::LinkedFunc(Linked { root, lift: *lift }, plan.lifts[*lift].ty.clone())
-            }
-            Export::Resource(ty) => Entry::LinkedResource(state.resource(root, *ty)?),
-            Export::Instance(exports) => {
-                Entry::Instance { name: name.clone(), names: linked(state, root, plan, exports)? }
-            }
-            _ => continue,
-        };
-        names.insert(names::key(name), entry);
+/// Names that an instance may be linked with, those of instances within it included.
+const MAX_LINKED: usize = 100_000;
+
+/// An instance that is being linked.
+struct Source<'p> {
+    origin: Origin,
+    /// Of its resource types.
+    ids: Vec<ResourceId>,
+    identities: Arc<[Identity]>,
+    plan: &'p Plan,
+}
+
+impl Source<'_> {
+    fn entries<T>(
+        &self,
+        exports: &Exports,
+        left: &mut usize,
+    ) -> Result<BTreeMap<String, Entry<T>>> {
+        let mut names = BTreeMap::new();
+        for (name, export) in exports {
+            *left = left.checked_sub(1).ok_or_else(|| {
+                let words = format!("an instance is linked with {MAX_LINKED} names at most");
+                Error::new(ErrorKind::Limit, words)
+            })?;
+            let entry = match export {
+                Export::Func(FuncItem::Lift(lift)) => {
+                    let ty = self.plan.lifts[*lift].ty.clone();
+                    let linked = Linked { origin: self.origin, lift: *lift };
+                    Entry::LinkedFunc(linked, ty, self.identities.clone())
+                }
+                Export::Resource(ty) => {
+                    let at = ty.0 as usize;
+                    Entry::LinkedResource(self.origin, self.ids[at], self.identities[at])
+                }
+                Export::Instance(exports) => {
+                    Entry::Instance { name: name.clone(), names: self.entries(exports, left)? }
+                }
+                _ => continue,
+            };
+            names.insert(names::key(name), entry);
+        }
+        Ok(names)
     }
-    Ok(names)
 }

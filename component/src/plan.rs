@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lithe::Module;
+use lithe::{Module, ValType};
 
 use crate::abi::Encoding;
 use crate::types::{FuncType, ResourceType};
@@ -18,9 +18,20 @@ pub(crate) struct Plan {
     pub imports: Vec<Import>,
     /// How many resource types there are; some of them are imported.
     pub resources: usize,
-    /// How many component instances there are.
-    pub instances: usize,
+    /// The component instances, each by the one that it is within.
+    pub instances: Vec<Option<usize>>,
     pub exports: Exports,
+}
+
+impl Plan {
+    /// Whether a component instance is the other one, or one of the two is within the other.
+    pub fn related(&self, a: usize, b: usize) -> bool {
+        let within = |inner: usize, outer: usize| {
+            let up = |at: &usize| self.instances.get(*at).copied().flatten();
+            std::iter::successors(Some(inner), up).any(|at| at == outer)
+        };
+        within(a, b) || within(b, a)
+    }
 }
 
 /// What a component or an instance exports.
@@ -29,7 +40,7 @@ pub(crate) type Exports = BTreeMap<String, Export>;
 /// An export.
 pub(crate) enum Export {
     Func(FuncItem),
-    Instance(Exports),
+    Instance(Arc<Exports>),
     Resource(ResourceType),
     /// A type that is no resource.
     Type,
@@ -47,19 +58,43 @@ pub(crate) enum Step {
     /// Adds a lowered function to `funcs`.
     Lower(usize),
     /// Adds a built-in function to `funcs`.
-    BuiltIn { kind: BuiltIn, resource: ResourceType, instance: usize },
+    BuiltIn { kind: BuiltIn, instance: usize },
     /// Adds a core memory to `memories`.
     Memory(Core),
     /// Defines a resource type.
     Resource { ty: ResourceType, instance: usize, dtor: Option<usize> },
 }
 
-/// A function that the canonical ABI offers for a resource type.
+/// A function that the canonical ABI offers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BuiltIn {
-    New,
-    Drop,
-    Rep,
+    /// `resource.new`
+    New(ResourceType),
+    /// `resource.drop`
+    Drop(ResourceType),
+    /// `resource.rep`
+    Rep(ResourceType),
+    /// `context.get i32` with the number of the place.
+    ContextGet(usize),
+    /// `context.set i32` with the number of the place.
+    ContextSet(usize),
+    /// `backpressure.inc`
+    BackpressureInc,
+    /// `backpressure.dec`
+    BackpressureDec,
+}
+
+impl BuiltIn {
+    /// The type of the core function.
+    pub fn ty(self) -> lithe::FuncType {
+        let one = || [ValType::I32];
+        match self {
+            BuiltIn::New(_) | BuiltIn::Rep(_) => lithe::FuncType::new(one(), one()),
+            BuiltIn::Drop(_) | BuiltIn::ContextSet(_) => lithe::FuncType::new(one(), []),
+            BuiltIn::ContextGet(_) => lithe::FuncType::new([], one()),
+            BuiltIn::BackpressureInc | BuiltIn::BackpressureDec => lithe::FuncType::new([], []),
+        }
+    }
 }
 
 /// A core module.
@@ -77,8 +112,11 @@ pub(crate) enum Core {
         name: Arc<str>,
     },
     Func(usize),
-    /// A built-in function that Lithe does not have; calling it traps.
-    Missing(&'static str),
+    /// A built-in function that Lithe does not have; calling it from this component instance traps.
+    Missing {
+        what: &'static str,
+        instance: usize,
+    },
 }
 
 /// A component function.
@@ -116,6 +154,8 @@ pub(crate) struct Lowering {
     pub instance: usize,
     /// Whether handles are lent for the time of a call.
     pub borrows: bool,
+    /// Whether the callee is, encloses or is enclosed by the caller, which is not allowed.
+    pub recursive: bool,
 }
 
 /// Something that the component imports.

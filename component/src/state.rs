@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use lithe::{AsContextMut, Error, Func, Memory, Result, low};
 
+use crate::build::CONTEXT_PLACES;
 use crate::error::usage;
 use crate::handles::{DEFAULT_MAX_HANDLES, Handles, ResourceId};
+use crate::linker::{Identity, Origin};
 use crate::plan::Plan;
 use crate::types::ResourceType;
 
@@ -49,6 +51,8 @@ pub(crate) struct Root {
     pub resources: Vec<ResourceId>,
     /// Whether a guest of it trapped, so that none may be entered.
     pub poisoned: bool,
+    /// How many of its component instances are entered.
+    pub entered: usize,
 }
 
 /// A component instance.
@@ -57,6 +61,10 @@ pub(crate) struct Instance {
     pub may_leave: bool,
     /// Whether a call of it is under way.
     pub entered: bool,
+    /// The numbers that belong to the call under way.
+    pub context: [u32; CONTEXT_PLACES as usize],
+    /// How often the guest asked not to be called.
+    pub backpressure: u16,
 }
 
 /// A resource type.
@@ -107,6 +115,22 @@ impl State {
     pub fn resource(&self, root: usize, ty: ResourceType) -> Result<ResourceId> {
         let root = self.roots.get(root).and_then(|root| root.resources.get(ty.0 as usize));
         root.copied().ok_or_else(|| usage("a resource type is not there yet"))
+    }
+
+    /// Which resource type one of the store is.
+    pub fn identity(&self, id: ResourceId) -> Identity {
+        match self.resources.get(id.0 as usize) {
+            Some(Resource::Host { kind, .. }) => Identity::Host(*kind),
+            _ => Identity::Guest(id),
+        }
+    }
+
+    /// Fails when a component is not of this store.
+    pub fn check(&self, origin: Origin) -> Result<()> {
+        match self.roots.get(origin.root) {
+            Some(root) if root.token == origin.token => Ok(()),
+            _ => Err(usage("a component is linked with an instance of another store")),
+        }
     }
 
     /// Whether a resource type is implemented by this component instance.

@@ -3,9 +3,12 @@
 //! lifting and lowering read them. Invariant: sizes, offsets and flat forms are computed when a type is made.
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use lithe::ValType;
+
+use crate::shape::Shape;
 
 /// Core values that parameters are passed as at most; more are passed in memory.
 pub const MAX_FLAT_PARAMS: usize = 16;
@@ -139,7 +142,7 @@ pub(crate) struct Abi {
 }
 
 /// More core values than parameters may be.
-const MANY: u8 = MAX_FLAT_PARAMS as u8 + 1;
+pub(crate) const MANY: u8 = MAX_FLAT_PARAMS as u8 + 1;
 
 /// The type of a function.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -150,6 +153,9 @@ pub struct FuncType {
     pub result: Option<Type>,
     /// The parameters as a tuple in memory.
     pub(crate) params_abi: Abi,
+    borrows: bool,
+    flat_params: Vec<ValType>,
+    flat_result: Vec<ValType>,
 }
 
 /// A type is larger than a value may be.
@@ -287,46 +293,6 @@ impl Type {
         }
     }
 
-    /// Appends the core types of a value that is passed as such. Those of at most [`MANY`] are right.
-    pub(crate) fn flatten(&self, out: &mut Vec<ValType>) {
-        if out.len() > MAX_FLAT_PARAMS {
-            return;
-        }
-        match self {
-            Type::S64 | Type::U64 => out.push(ValType::I64),
-            Type::F32 => out.push(ValType::F32),
-            Type::F64 => out.push(ValType::F64),
-            Type::String | Type::List(_) | Type::Map(_) => out.extend([ValType::I32; 2]),
-            Type::FixedList(list) => {
-                for _ in 0..list.count.min(u32::from(MANY)) {
-                    list.element.flatten(out);
-                }
-            }
-            Type::Record(record) | Type::Tuple(record) => {
-                record.fields.iter().for_each(|field| field.ty.flatten(out));
-            }
-            Type::Variant(variant)
-            | Type::Enum(variant)
-            | Type::Option(variant)
-            | Type::Result(variant) => {
-                out.push(ValType::I32);
-                let start = out.len();
-                let mut flat = Vec::new();
-                for ty in variant.cases.iter().filter_map(|case| case.ty.as_ref()) {
-                    flat.clear();
-                    ty.flatten(&mut flat);
-                    for (i, ty) in flat.iter().enumerate() {
-                        match out.get_mut(start + i) {
-                            Some(have) => *have = join(*have, *ty),
-                            None => out.push(*ty),
-                        }
-                    }
-                }
-            }
-            _ => out.push(ValType::I32),
-        }
-    }
-
     /// Whether values of this type are numbers of this size and nothing else, so that a list of them is plain bytes.
     pub(crate) fn plain(&self) -> Option<u32> {
         match self {
@@ -337,38 +303,25 @@ impl Type {
             _ => None,
         }
     }
-
-    /// Whether there are borrowed handles in values of this type.
-    pub(crate) fn has_borrow(&self) -> bool {
-        match self {
-            Type::Borrow(_) => true,
-            Type::List(element) => element.has_borrow(),
-            Type::FixedList(list) => list.element.has_borrow(),
-            Type::Map(record) | Type::Record(record) | Type::Tuple(record) => {
-                record.fields.iter().any(|field| field.ty.has_borrow())
-            }
-            Type::Variant(variant) | Type::Option(variant) | Type::Result(variant) => {
-                let mut types = variant.cases.iter().filter_map(|case| case.ty.as_ref());
-                types.any(Type::has_borrow)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// The core type that holds values of both.
-fn join(a: ValType, b: ValType) -> ValType {
-    match (a, b) {
-        (a, b) if a == b => a,
-        (ValType::I32 | ValType::F32, ValType::I32 | ValType::F32) => ValType::I32,
-        _ => ValType::I64,
-    }
 }
 
 impl FuncType {
-    pub(crate) fn new(mut params: Vec<Field>, result: Option<Type>) -> Result<FuncType, TooLarge> {
+    /// A type of these parameters, whose shapes are those of a record, and this result.
+    pub(crate) fn new(
+        mut params: Vec<Field>,
+        flat_params: &Shape,
+        result: Option<(Type, Rc<Shape>)>,
+    ) -> Result<FuncType, TooLarge> {
         let params_abi = lay_out(&mut params)?;
-        Ok(FuncType { params: params.into(), result, params_abi })
+        let (result, result_shape) = result.unzip();
+        Ok(FuncType {
+            params: params.into(),
+            params_abi,
+            borrows: flat_params.borrows,
+            flat_params: flat_params.flat.clone(),
+            flat_result: result_shape.map_or_else(Vec::new, |shape| shape.flat.clone()),
+            result,
+        })
     }
 
     /// Whether parameters are passed in memory.
@@ -378,42 +331,37 @@ impl FuncType {
 
     /// Whether the result is returned in memory.
     pub(crate) fn result_in_memory(&self) -> bool {
-        self.result.as_ref().is_some_and(|ty| usize::from(ty.abi().flat) > MAX_FLAT_RESULTS)
+        self.flat_result.len() > MAX_FLAT_RESULTS
     }
 
-    fn flat(&self) -> (Vec<ValType>, Vec<ValType>) {
-        let (mut params, mut results) = (Vec::new(), Vec::new());
+    /// The core values that parameters are passed as, but for the place of a result in memory.
+    fn core_params(&self) -> Vec<ValType> {
         match self.params_in_memory() {
-            true => params.push(ValType::I32),
-            false => self.params.iter().for_each(|param| param.ty.flatten(&mut params)),
+            true => vec![ValType::I32],
+            false => self.flat_params.clone(),
         }
-        match (&self.result, self.result_in_memory()) {
-            (Some(_), true) => results.push(ValType::I32),
-            (Some(ty), false) => ty.flatten(&mut results),
-            (None, _) => {}
-        }
-        (params, results)
     }
 
     /// The type of the core function that this becomes when it is lowered.
     pub(crate) fn lowered(&self) -> lithe::FuncType {
-        let (mut params, mut results) = self.flat();
-        if self.result_in_memory() {
-            params.push(ValType::I32);
-            results.clear();
+        let mut params = self.core_params();
+        match self.result_in_memory() {
+            true => {
+                params.push(ValType::I32);
+                lithe::FuncType::new(params, [])
+            }
+            false => lithe::FuncType::new(params, self.flat_result.iter().copied()),
         }
-        lithe::FuncType::new(params, results)
     }
 
     /// The slots that a call of the lifted core function takes.
     pub(crate) fn lifted_slots(&self) -> usize {
-        let (params, results) = self.flat();
-        params.len().max(results.len())
+        self.core_params().len().max(self.flat_result.len().min(MAX_FLAT_RESULTS))
     }
 
     /// Whether there are borrowed handles among the parameters.
     pub(crate) fn has_borrow(&self) -> bool {
-        self.params.iter().any(|param| param.ty.has_borrow())
+        self.borrows
     }
 }
 

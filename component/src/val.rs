@@ -65,6 +65,8 @@ pub enum Val {
 pub struct ResourceAny {
     pub(crate) resource: ResourceId,
     pub(crate) rep: u32,
+    /// Whether the host owns it, and not only borrows it for a call.
+    pub(crate) owned: bool,
 }
 
 fn unfit(value: &Val, ty: &Type) -> lithe::Error {
@@ -169,6 +171,9 @@ impl Val {
                 }
                 scalar(bits)
             }
+            (Val::Resource(value), Type::Own(_)) if !value.owned => {
+                Err(usage("a resource that is only borrowed cannot be given away"))
+            }
             (Val::Resource(value), Type::Own(_) | Type::Borrow(_)) => {
                 Ok(Node::Handle(value.resource, value.rep))
             }
@@ -252,7 +257,10 @@ impl Val {
                     _ => Val::Result(Err(value)),
                 }
             }
-            (Node::Handle(resource, rep), _) => Val::Resource(ResourceAny { resource, rep }),
+            (Node::Handle(resource, rep), ty) => {
+                let owned = matches!(ty, Type::Own(_));
+                Val::Resource(ResourceAny { resource, rep, owned })
+            }
             _ => return Err(unknown()),
         })
     }

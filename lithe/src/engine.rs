@@ -119,11 +119,14 @@ impl Engine {
         .union(Features::LEGACY_EXCEPTIONS)
         .union(Features::CUSTOM_PAGE_SIZES)
         .union(Features::WIDE_ARITHMETIC)
-        .union(Features::THREADS);
+        .union(Features::THREADS)
+        .union(Features::COMPONENT_EXTRAS);
 
     /// Those of them that modules may not use by default.
-    pub const OPT_IN: Features =
-        Features::LEGACY_EXCEPTIONS.union(Features::WIDE_ARITHMETIC).union(Features::THREADS);
+    pub const OPT_IN: Features = Features::LEGACY_EXCEPTIONS
+        .union(Features::WIDE_ARITHMETIC)
+        .union(Features::THREADS)
+        .union(Features::COMPONENT_EXTRAS);
 
     /// The proposals that modules may use by default.
     pub const DEFAULT: Features = Engine::SUPPORTED.difference(Engine::OPT_IN);

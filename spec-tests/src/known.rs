@@ -6,6 +6,9 @@ use std::path::Path;
 
 use crate::{Failure, Report, command::unreadable};
 
+/// How the sentence of a failure begins that no reason excuses.
+pub(crate) const PANICKED: &str = "Lithe panicked";
+
 /// A list of known failures.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
@@ -70,6 +73,7 @@ impl Known {
             let mut reason = None;
             for (entry, used) in self.entries.iter().zip(&mut used) {
                 let here = entry.line.is_none_or(|line| line == failure.line);
+                let here = here && !failure.sentence.starts_with(PANICKED);
                 if here && covers(&entry.pattern, file) {
                     *used = true;
                     reason.get_or_insert(&entry.reason);

@@ -6,6 +6,7 @@
 //! command   files and directories, one report per file and engine, the lines shown to people
 //! script    the directives of one file, in order
 //! deadline  an end for guests that never return
+//! component components: their values, calls and traps
 //! value     arguments, and patterns of results
 //! thread    threads that a script starts, each with a store of its own
 //! spectest  the host module that scripts import
@@ -27,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod component;
 mod deadline;
 mod known;
 mod report;

@@ -12,13 +12,15 @@ use lithe::{
     Config, Dispatch, Engine, Error, ErrorKind, Extern, ExternRef, Features, Instance, Linker,
     Module, Store, Strategy, Traps, Val,
 };
+use lithe_component::Component;
 use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
 use wast::token::{Id, Span};
 use wast::{QuoteWat, QuoteWatTest, Wast, WastDirective, WastExecute, WastInvoke, Wat};
 
+use crate::known::PANICKED;
 use crate::thread::{self, Given, Threads};
-use crate::{Failure, Known, Report, deadline::Deadline, spectest, value};
+use crate::{Failure, Known, Report, component, deadline::Deadline, spectest, value};
 
 /// How a script is run.
 #[derive(Clone, Debug)]
@@ -57,6 +59,11 @@ impl Loader {
         load: impl Fn(&Engine, Vec<u8>) -> Result<Module, String> + Send + Sync + 'static,
     ) -> Loader {
         Loader(Arc::new(load))
+    }
+
+    /// Loads a module.
+    pub(crate) fn load(&self, engine: &Engine, bytes: Vec<u8>) -> Result<Module, String> {
+        (self.0)(engine, bytes)
     }
 }
 
@@ -180,8 +187,7 @@ impl<'scope, 'env: 'scope> Context<'scope, 'env> {
     ) {
         let span = directive.span();
         let run = catch_unwind(AssertUnwindSafe(|| script.directive(&mut directive)));
-        let result =
-            run.unwrap_or_else(|panic| fail(format!("Lithe panicked: {}", words(&*panic))));
+        let result = run.unwrap_or_else(|panic| fail(format!("{PANICKED}: {}", words(&*panic))));
         *report += std::mem::take(&mut script.threads.joined);
         let failure = |sentence| Failure {
             file: self.path.into(),
@@ -266,6 +272,49 @@ impl Externs {
     }
 }
 
+/// What a script defines and instantiates.
+#[derive(Clone)]
+enum Definition {
+    Module(Module),
+    Component(Component),
+    /// A component that this version does not run, with a sentence about why.
+    NotRun(String),
+}
+
+/// What a script invokes functions of.
+#[derive(Clone, Copy)]
+enum Made {
+    Core(Instance),
+    Component(lithe_component::Instance),
+}
+
+impl Made {
+    fn core(self) -> Result<Instance, Stop> {
+        match self {
+            Made::Core(instance) => Ok(instance),
+            Made::Component(_) => fail("the instance is that of a component"),
+        }
+    }
+}
+
+/// What a call or an instantiation gives.
+enum Found {
+    Core(Vec<Val>),
+    Component(Option<lithe_component::Val>),
+}
+
+impl Found {
+    fn show(&self, store: &Store<()>) -> String {
+        match self {
+            Found::Core(values) => value::list(values, store),
+            Found::Component(value) => component::show(value.as_ref()),
+        }
+    }
+}
+
+/// The outcome of something that may trap.
+type Outcome = Result<Found, Error>;
+
 /// The state of a script. The key `None` stands for the most recent definition or instance.
 struct Script<'scope, 'env> {
     context: Context<'scope, 'env>,
@@ -275,8 +324,9 @@ struct Script<'scope, 'env> {
     engine: Engine,
     store: Store<()>,
     linker: Linker<()>,
-    modules: HashMap<Option<String>, Named<Module>>,
-    instances: HashMap<Option<String>, Named<Instance>>,
+    components: lithe_component::Linker<()>,
+    modules: HashMap<Option<String>, Named<Definition>>,
+    instances: HashMap<Option<String>, Named<Made>>,
     /// Module names whose registration failed.
     unregistered: HashMap<String, usize>,
     externs: Externs,
@@ -319,6 +369,7 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
         let mut linker = Linker::new(&engine);
         linker.allow_shadowing(true);
         spectest::define(&mut linker, &mut store)?;
+        let components = lithe_component::Linker::new(&engine);
         Ok(Script {
             context,
             given,
@@ -327,6 +378,7 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
             engine,
             store,
             linker,
+            components,
             modules: HashMap::new(),
             instances: HashMap::new(),
             unregistered: HashMap::new(),
@@ -338,13 +390,13 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
         match directive {
             WastDirective::Module(module) => {
                 let id = module.name();
-                let module = self.define_module(module)?;
-                self.instantiate_as(id, &module)
+                let definition = self.define(module)?;
+                self.instantiate_as(id, &definition)
             }
-            WastDirective::ModuleDefinition(module) => self.define_module(module).map(|_| ()),
+            WastDirective::ModuleDefinition(module) => self.define(module).map(|_| ()),
             WastDirective::ModuleInstance { instance, module, .. } => {
-                let module = find(&self.modules, *module, "module definition")?;
-                self.instantiate_as(*instance, &module)
+                let definition = find(&self.modules, *module, "definition")?;
+                self.instantiate_as(*instance, &definition)
             }
             WastDirective::Register { name, module: Some(id), .. }
                 if self.given.contains_key(id.name()) =>
@@ -357,9 +409,15 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
                 Ok(())
             }
             WastDirective::Register { name, module, .. } => {
-                let instance = find(&self.instances, *module, "instance")?;
-                self.linker
-                    .instance(&mut self.store, name, instance)
+                let registered = match find(&self.instances, *module, "instance")? {
+                    Made::Core(instance) => {
+                        self.linker.instance(&mut self.store, name, instance).map(drop)
+                    }
+                    Made::Component(instance) => {
+                        self.components.define_instance(&mut self.store, name, &instance)
+                    }
+                };
+                registered
                     .map_err(|error| format!("the instance cannot be registered: {error}"))?;
                 self.unregistered.remove(*name);
                 Ok(())
@@ -369,16 +427,19 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
                 Err(error) => fail(format!("the call failed: {error}")),
             },
             WastDirective::AssertReturn { exec, results, .. } => match self.execute(exec)? {
-                Ok(found) => Ok(value::compare(&found, results, &self.store)?),
+                Ok(Found::Core(found)) => Ok(value::compare(&found, results, &self.store)?),
+                Ok(Found::Component(found)) => Ok(component::compare(found.as_ref(), results)?),
                 Err(error) => fail(format!("expected results, but the call failed: {error}")),
             },
             WastDirective::AssertTrap { exec, message, .. } => {
+                let component = self.concerns_component(exec);
                 let outcome = self.execute(exec)?;
-                self.expect_trap(outcome, message)
+                self.expect_trap((outcome, component), message)
             }
             WastDirective::AssertExhaustion { call, message, .. } => {
+                let component = self.invokes_component(call);
                 let outcome = self.invoke(call)?;
-                self.expect_trap(outcome, message)
+                self.expect_trap((outcome, component), message)
             }
             WastDirective::AssertMalformed { module, message, .. }
             | WastDirective::AssertInvalid { module, message, .. } => self.refuse(module, message),
@@ -396,7 +457,7 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
                 let given = match thread.shared_module {
                     None => HashMap::new(),
                     Some(id) => {
-                        let instance = find(&self.instances, Some(id), "instance")?;
+                        let instance = find(&self.instances, Some(id), "instance")?.core()?;
                         let memories = thread::shared_memories(instance, &self.store)?;
                         HashMap::from([(id.name().into(), memories)])
                     }
@@ -431,23 +492,44 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
         }
     }
 
-    fn define_module(&mut self, source: &mut QuoteWat<'_>) -> Result<Module, Stop> {
-        let loaded = encode(source).and_then(|bytes| self.make(bytes));
-        let module = loaded.map_err(|error| format!("the module was refused: {error}"))?;
-        define(&mut self.modules, source.name(), Ok(module.clone()));
-        Ok(module)
+    fn define(&mut self, source: &mut QuoteWat<'_>) -> Result<Definition, Stop> {
+        let loaded = encode(source).and_then(|bytes| self.definition(bytes));
+        let definition = loaded.map_err(|error| format!("the module was refused: {error}"))?;
+        define(&mut self.modules, source.name(), Ok(definition.clone()));
+        Ok(definition)
     }
 
-    fn instantiate_as(&mut self, id: Option<Id<'_>>, module: &Module) -> Result<(), Stop> {
-        match self.instantiate(module)? {
-            Ok(instance) => define(&mut self.instances, id, Ok(instance)),
-            Err(error) => fail(format!("the module cannot be instantiated: {error}"))?,
+    fn definition(&self, bytes: Vec<u8>) -> Result<Definition, String> {
+        if !Component::is(&bytes) {
+            return self.make(bytes).map(Definition::Module);
+        }
+        match component::define(&self.engine, &bytes, self.context.options)? {
+            Ok(component) => Ok(Definition::Component(component)),
+            Err(sentence) => Ok(Definition::NotRun(sentence)),
+        }
+    }
+
+    fn instantiate_as(&mut self, id: Option<Id<'_>>, from: &Definition) -> Result<(), Stop> {
+        match self.instantiate(from)? {
+            Ok(made) => define(&mut self.instances, id, Ok(made)),
+            Err(error) => {
+                let what = if let Definition::Module(_) = from { "module" } else { "component" };
+                fail(format!("the {what} cannot be instantiated: {error}"))?
+            }
         }
         Ok(())
     }
 
-    fn instantiate(&mut self, module: &Module) -> Result<Result<Instance, Error>, Stop> {
-        let outcome = self.linker.instantiate(&mut self.store, module);
+    fn instantiate(&mut self, from: &Definition) -> Result<Result<Made, Error>, Stop> {
+        let outcome = match from {
+            Definition::Module(module) => {
+                self.linker.instantiate(&mut self.store, module).map(Made::Core)
+            }
+            Definition::Component(component) => {
+                self.components.instantiate(&mut self.store, component).map(Made::Component)
+            }
+            Definition::NotRun(sentence) => return fail(sentence.clone()),
+        };
         if let Err(error) = &outcome {
             let mut absent = error.missing_imports().iter().filter(|i| i.found.is_none());
             if let Some(root) = absent.find_map(|import| self.unregistered.get(&import.module)) {
@@ -457,36 +539,48 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
         Ok(outcome)
     }
 
-    fn execute(&mut self, exec: &mut WastExecute<'_>) -> Result<Result<Vec<Val>, Error>, Stop> {
+    fn execute(&mut self, exec: &mut WastExecute<'_>) -> Result<Outcome, Stop> {
         match exec {
             WastExecute::Invoke(invoke) => self.invoke(invoke),
             WastExecute::Wat(source) => {
-                let module = self.load(source)?;
-                Ok(self.instantiate(&module)?.map(|_| Vec::new()))
+                let from = self.load(source)?;
+                Ok(self.instantiate(&from)?.map(|made| match made {
+                    Made::Core(_) => Found::Core(Vec::new()),
+                    Made::Component(_) => Found::Component(None),
+                }))
             }
             WastExecute::Get { module, global, .. } => {
-                let instance = find(&self.instances, *module, "instance")?;
+                let instance = find(&self.instances, *module, "instance")?.core()?;
                 match instance.export(&self.store, global) {
-                    Some(Extern::Global(global)) => Ok(global.get(&self.store).map(|x| vec![x])),
+                    Some(Extern::Global(global)) => {
+                        Ok(global.get(&self.store).map(|x| Found::Core(vec![x])))
+                    }
                     _ => fail(format!("the instance exports no global `{global}`")),
                 }
             }
         }
     }
 
-    /// Loads a module that no name will stand for.
-    fn load(&self, source: &mut Wat<'_>) -> Result<Module, Stop> {
+    /// Loads what no name will stand for.
+    fn load(&self, source: &mut Wat<'_>) -> Result<Definition, Stop> {
         let bytes = source.encode().map_err(|error| error.message());
-        let loaded = bytes.and_then(|bytes| self.make(bytes));
+        let loaded = bytes.and_then(|bytes| self.definition(bytes));
         Ok(loaded.map_err(|error| format!("the module was refused: {error}"))?)
     }
 
     fn make(&self, bytes: Vec<u8>) -> Result<Module, String> {
-        (self.context.options.loader.0)(&self.engine, bytes)
+        self.context.options.loader.load(&self.engine, bytes)
     }
 
-    fn invoke(&mut self, invoke: &WastInvoke<'_>) -> Result<Result<Vec<Val>, Error>, Stop> {
-        let instance = find(&self.instances, invoke.module, "instance")?;
+    fn invoke(&mut self, invoke: &WastInvoke<'_>) -> Result<Outcome, Stop> {
+        let instance = match find(&self.instances, invoke.module, "instance")? {
+            Made::Core(instance) => instance,
+            Made::Component(instance) => {
+                let called =
+                    component::invoke(&mut self.store, instance, invoke.name, &invoke.args)?;
+                return Ok(called.map(Found::Component));
+            }
+        };
         let Some(Extern::Func(func)) = instance.export(&self.store, invoke.name) else {
             return fail(format!("the instance exports no function `{}`", invoke.name));
         };
@@ -496,15 +590,20 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
         }
         let ty = func.ty(&self.store).map_err(|error| error.to_string())?;
         let mut results = vec![Val::I32(0); ty.results.len()];
-        Ok(func.call(&mut self.store, &args, &mut results).map(|()| results))
+        Ok(func.call(&mut self.store, &args, &mut results).map(|()| Found::Core(results)))
     }
 
-    fn expect_trap(&self, outcome: Result<Vec<Val>, Error>, expected: &str) -> Result<(), Stop> {
+    fn expect_trap(
+        &self,
+        (outcome, component): (Outcome, bool),
+        expected: &str,
+    ) -> Result<(), Stop> {
         let error = match outcome {
             Ok(found) => {
-                let found = value::list(&found, &self.store);
+                let found = found.show(&self.store);
                 return fail(format!("expected the trap `{expected}`, but {found} was returned"));
             }
+            Err(error) if component => return Ok(component::expect_trap(&error, expected)?),
             Err(error) => error,
         };
         match error.trap().map(|trap| trap.kind().spec_text()) {
@@ -514,10 +613,23 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
         }
     }
 
-    fn expect_exception(&self, outcome: Result<Vec<Val>, Error>) -> Result<(), Stop> {
+    /// Whether something of a component is called or instantiated.
+    fn concerns_component(&self, exec: &WastExecute<'_>) -> bool {
+        match exec {
+            WastExecute::Invoke(invoke) => self.invokes_component(invoke),
+            WastExecute::Wat(source) => matches!(source, Wat::Component(_)),
+            WastExecute::Get { .. } => false,
+        }
+    }
+
+    fn invokes_component(&self, invoke: &WastInvoke<'_>) -> bool {
+        matches!(self.instances.get(&named(invoke.module)), Some(Ok(Made::Component(_))))
+    }
+
+    fn expect_exception(&self, outcome: Outcome) -> Result<(), Stop> {
         match outcome {
             Ok(found) => {
-                let found = value::list(&found, &self.store);
+                let found = found.show(&self.store);
                 fail(format!("expected an exception, but {found} was returned"))
             }
             Err(error) if error.kind() == ErrorKind::Exception => Ok(()),
@@ -526,7 +638,11 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
     }
 
     fn refuse(&self, module: &mut QuoteWat<'_>, message: &str) -> Result<(), Stop> {
-        match encode(module).map(|bytes| Module::validate(bytes, self.features)) {
+        let validate = |bytes: Vec<u8>| match Component::is(&bytes) {
+            true => Component::validate(bytes, self.features),
+            false => Module::validate(bytes, self.features),
+        };
+        match encode(module).map(validate) {
             Ok(Ok(())) => {
                 fail(format!("expected that the module is refused (`{message}`), but it is valid"))
             }
@@ -535,8 +651,8 @@ impl<'scope, 'env: 'scope> Script<'scope, 'env> {
     }
 
     fn refuse_to_link(&mut self, module: &mut Wat<'_>, message: &str) -> Result<(), Stop> {
-        let module = self.load(module)?;
-        match self.instantiate(&module)? {
+        let from = self.load(module)?;
+        match self.instantiate(&from)? {
             Err(error) if error.kind() == ErrorKind::Link => Ok(()),
             Err(error) => fail(format!("expected a link error (`{message}`), found: {error}")),
             Ok(_) => fail(format!("expected a link error (`{message}`), but it was instantiated")),

@@ -17,7 +17,7 @@ pub(crate) fn argument(
     store: &mut Store<()>,
 ) -> Result<Val, String> {
     let WastArg::Core(arg) = arg else {
-        return Err("component values are not supported".into());
+        return Err("a core function takes and returns core values".into());
     };
     Ok(match arg {
         WastArgCore::I32(value) => Val::I32(*value),
@@ -72,7 +72,7 @@ pub(crate) fn compare(
     }
     for (index, (value, pattern)) in found.iter().zip(expected).enumerate() {
         let WastRet::Core(pattern) = pattern else {
-            return Err("component values are not supported".into());
+            return Err("a core function takes and returns core values".into());
         };
         if !matches(value, pattern, store) {
             let mut sentence = String::new();

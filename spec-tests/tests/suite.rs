@@ -90,8 +90,8 @@ const STALE: &[&str] = &[
 /// Names a directory with more scripts.
 const DIRECTORY: &str = "LITHE_WAST_DIR";
 
-/// Where a checkout of the project may have the official testsuite beside it.
-const BESIDE: &str = "../../shared/testsuite";
+/// Where a checkout of the project may have the official testsuite, and that of components, beside it.
+const BESIDE: [&str; 2] = ["../../shared/testsuite", "../../shared/component-model-tests"];
 
 /// A script and where its text is.
 struct Script {
@@ -160,9 +160,9 @@ fn trials(artifacts: Option<&Artifacts>) -> Result<Vec<Trial>, Failure> {
         name: format!("generated/{name}"),
         text: Text::Generated(text.into()),
     }));
-    let beside = root.join(BESIDE);
-    if beside.is_dir() {
-        scripts.extend(directory(&beside, "testsuite")?);
+    for beside in BESIDE.map(|path| root.join(path)).iter().filter(|path| path.is_dir()) {
+        let name = beside.file_name().unwrap_or_default().to_string_lossy();
+        scripts.extend(directory(beside, &name)?);
     }
     if let Some(path) = std::env::var_os(DIRECTORY) {
         let path = PathBuf::from(path);

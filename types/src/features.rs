@@ -57,6 +57,12 @@ features! {
     WIDE_ARITHMETIC = 17, "wide-arithmetic";
     /// The withdrawn exception encoding (`try`, `catch`).
     LEGACY_EXCEPTIONS = 18, "legacy-exceptions";
+    /// Lists of fixed length in components.
+    FIXED_LENGTH_LISTS = 19, "component-model-fixed-length-lists";
+    /// Maps in components.
+    MAP = 20, "component-model-map";
+    /// Imports and exports of components that name the interface which they implement.
+    IMPLEMENTS = 21, "component-model-implements";
 }
 
 impl Features {
@@ -82,6 +88,10 @@ impl Features {
         .union(Features::FUNCTION_REFERENCES)
         .union(Features::GC)
         .union(Features::EXCEPTIONS);
+
+    /// What components may use beyond the types and names of WASI 0.2.
+    pub const COMPONENT_EXTRAS: Features =
+        Features::FIXED_LENGTH_LISTS.union(Features::MAP).union(Features::IMPLEMENTS);
 
     /// The presets with their names.
     pub const PRESETS: &'static [(&'static str, Features)] =

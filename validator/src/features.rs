@@ -26,6 +26,9 @@ const TABLE: &[(Features, WasmFeatures)] = &[
     (Features::CUSTOM_PAGE_SIZES, WasmFeatures::CUSTOM_PAGE_SIZES),
     (Features::WIDE_ARITHMETIC, WasmFeatures::WIDE_ARITHMETIC),
     (Features::LEGACY_EXCEPTIONS, WasmFeatures::LEGACY_EXCEPTIONS),
+    (Features::FIXED_LENGTH_LISTS, WasmFeatures::CM_FIXED_LENGTH_LISTS),
+    (Features::MAP, WasmFeatures::CM_MAP),
+    (Features::IMPLEMENTS, WasmFeatures::CM_IMPLEMENTS),
 ];
 
 pub(crate) fn to_wasmparser(features: Features) -> WasmFeatures {

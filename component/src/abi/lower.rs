@@ -1,7 +1,7 @@
 //! To a guest: writing slots and memory. Invariant: what a guest's allocation function gives is checked before it is
 //! written to.
 
-use lithe::{AsContextMut, Memory, Result, TrapKind, low};
+use lithe::{AsContextMut, Memory, Result, TrapKind};
 
 use super::{Encoding, MAX_LIST_BYTES};
 use crate::error::{usage, violation};
@@ -174,7 +174,7 @@ impl<S: AsContextMut> Guest for GuestOf<'_, S> {
             return Err(lithe::Error::trap_of(TrapKind::CannotLeave));
         }
         instance.may_leave = false;
-        low::call(&mut *self.store, &realloc, &mut slots)?;
+        crate::call::core(self.store, &realloc, &mut slots)?;
         let (root, instance) = (self.root, self.instance);
         self.state()?.instance(root, instance)?.may_leave = true;
         Ok(slots[0] as u32)
