@@ -61,7 +61,7 @@ pub const CRATES: &[Crate] = &[
     Crate {
         name: "lithe-runtime",
         uses: &["lithe-types", "lithe-parser", "lithe-validator"],
-        outside: Some(&["libc", "memmap2", "rustix"]),
+        outside: Some(&["corosensei", "libc", "memmap2", "rustix"]),
         no_std: true,
         unsafe_code: Unsafe::Counted,
     },
