@@ -7,6 +7,7 @@
 
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -199,6 +200,8 @@ impl AsFd for Host {
 pub(crate) struct Grant {
     /// Opened with `O_PATH`.
     pub root: OwnedFd,
+    /// What was granted, for people.
+    pub host: PathBuf,
     pub guest: Vec<u8>,
     pub access: Access,
 }
