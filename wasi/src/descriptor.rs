@@ -178,6 +178,16 @@ impl Host {
         Ok(rustix::fs::fcntl_setfl(self, OFlags::NONBLOCK | append)?)
     }
 
+    /// The process's own stream that this is.
+    pub fn inherited_stream(&self) -> Option<BorrowedFd<'static>> {
+        match self.fd {
+            HostFd::Owned(_) => None,
+            HostFd::Stdin => Some(rustix::stdio::stdin()),
+            HostFd::Stdout => Some(rustix::stdio::stdout()),
+            HostFd::Stderr => Some(rustix::stdio::stderr()),
+        }
+    }
+
     /// Whether the flags of the open file description belong to this guest alone.
     pub fn is_owned(&self) -> bool {
         matches!(self.fd, HostFd::Owned(_))

@@ -9,7 +9,13 @@
 //! Invariant: no function waits but through the [`Waiter`], so a host decides what else goes on meanwhile; and
 //! everything that a guest holds is an entry of its own table.
 
+pub mod cli;
+pub mod clocks;
+pub mod config;
+pub mod filesystem;
 pub mod io;
+pub mod logging;
+pub mod random;
 mod wait;
 
 use lithe::{Error, Result, TrapKind};
@@ -93,5 +99,11 @@ pub(crate) fn interface(name: &str) -> String {
 
 /// Defines the interfaces of WASI 0.2.
 pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> Result<()> {
-    io::add_to_linker(linker)
+    io::add_to_linker(linker)?;
+    cli::add_to_linker(linker)?;
+    clocks::add_to_linker(linker)?;
+    random::add_to_linker(linker)?;
+    filesystem::add_to_linker(linker)?;
+    config::add_to_linker(linker)?;
+    logging::add_to_linker(linker)
 }

@@ -1,13 +1,15 @@
 //! `wasi:io`: errors, pollables and streams. Every other interface builds on it. Invariant: a pollable cannot outlive
 //! what it asks about, since it is a child of it.
 
+mod host;
 mod poll;
 mod streams;
 
 use lithe::Result;
 use lithe_component::{Linker, Resource};
 
-pub use poll::{Pollable, Subscribe, subscribe, subscribe_until};
+pub(crate) use host::{HostInput, HostOutput};
+pub use poll::{Pollable, Subscribe, subscribe, subscribe_clock, subscribe_until};
 pub use streams::{
     Input, InputStream, Output, OutputStream, StreamError, StreamFailure, StreamResult,
 };

@@ -5,7 +5,8 @@ use lithe::{Error, Result};
 use lithe_component::{GuestBytes, Linker, Resource, ResourceTable, variant};
 
 use super::{IoError, Subscribe, subscribe};
-use crate::p2::{P2, Readiness, View, interface};
+use crate::p2::{P2, Readiness, View, failed, interface};
+use crate::{Errno, Failure};
 
 /// Bytes that one call reads at most.
 pub const MAX_READ: u64 = 1 << 20;
@@ -28,6 +29,17 @@ pub enum StreamFailure {
 impl<E: Into<IoError>> From<E> for StreamFailure {
     fn from(error: E) -> StreamFailure {
         StreamFailure::Failed(error.into())
+    }
+}
+
+impl From<Failure> for StreamFailure {
+    /// Nobody reads any more what goes to a broken pipe: such a stream is closed.
+    fn from(failure: Failure) -> StreamFailure {
+        match failure {
+            Failure::Errno(Errno::Pipe) => StreamFailure::Closed,
+            Failure::Errno(errno) => StreamFailure::Failed(errno.into()),
+            failure => StreamFailure::Trap(failed(failure)),
+        }
     }
 }
 
