@@ -20,8 +20,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::{
-    DEFAULT_BETWEEN_BYTES_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_BYTE_TIMEOUT, Job,
-    Roots, Target, connect, response, tls,
+    DEFAULT_BETWEEN_BYTES_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_BYTE_TIMEOUT, Job, Roots,
+    Target, connect, response, tls,
 };
 use crate::local::{First, LocalExec, first};
 use crate::pipe::BodyReader;
@@ -248,7 +248,8 @@ where
         spawn_local(async move { drop(connection.await) });
         return Ok(Sender::Http2(sender));
     }
-    let builder = http1::Builder::new().max_headers(MAX_FIELDS).max_buf_size(MAX_HEAD).handshake(io);
+    let builder =
+        http1::Builder::new().max_headers(MAX_FIELDS).max_buf_size(MAX_HEAD).handshake(io);
     let (sender, connection) = builder.await.map_err(failed)?;
     spawn_local(async move { drop(connection.await) });
     Ok(Sender::Http1(sender))

@@ -234,7 +234,8 @@ pub(super) async fn serve(
 
 /// Tells a client that there are too many, as far as that goes without waiting for it.
 pub(super) fn refuse(stream: &TcpStream) {
-    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
         connection: close\r\n\r\n";
     // Who sends without waiting may not see it.
     let _ = io::Write::write(&mut &*stream, ANSWER);

@@ -19,9 +19,9 @@ use super::metrics::Metrics;
 use super::program::Spare;
 use super::watchdog::Running;
 use super::{Shared, Stage};
+use crate::Http;
 use crate::local::{First, first};
 use crate::outgoing::Client;
-use crate::Http;
 
 /// Stacks that are kept for later requests.
 const MAX_STACKS: usize = 256;
@@ -182,7 +182,8 @@ async fn serve(
 /// Ends the connection that is idle for longest, but for the newest one; whether there is one.
 fn make_room(env: &Env, newest: u64) -> bool {
     let activities = env.activities.borrow();
-    let idle = activities.iter().filter(|(number, activity)| **number != newest && activity.is_idle());
+    let idle =
+        activities.iter().filter(|(number, activity)| **number != newest && activity.is_idle());
     match idle.min_by_key(|(_, activity)| activity.since()) {
         Some((_, activity)) => {
             activity.end();

@@ -140,7 +140,8 @@ pub(super) async fn serve(listener: TcpListener, all: Vec<Arc<Metrics>>) {
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
-            let connection = builder.keep_alive(false).serve_connection(TokioIo::new(stream), service);
+            let connection =
+                builder.keep_alive(false).serve_connection(TokioIo::new(stream), service);
             // A reader that went away needs no figures.
             drop(tokio::time::timeout(Duration::from_secs(20), connection).await);
         });

@@ -263,11 +263,7 @@ fn obey(shared: Arc<Shared>) -> io::Result<impl Future<Output = ()>> {
 }
 
 /// Gives connections to event loops until the server ends.
-async fn accept(
-    shared: &Arc<Shared>,
-    listener: tokio::net::TcpListener,
-    loops: &[EventLoop],
-) {
+async fn accept(shared: &Arc<Shared>, listener: tokio::net::TcpListener, loops: &[EventLoop]) {
     /// How long to wait when the process has too many files open.
     const PAUSE: Duration = Duration::from_millis(50);
     let mut stage = shared.stage.subscribe();

@@ -81,7 +81,8 @@ impl Ticket {
         text.push('\n');
         let text = if self.method == Method::HEAD { Bytes::new() } else { Bytes::from(text) };
         self.status.set(Some(status.as_u16()));
-        let mut response = Response::new(ServerBody { content: Content::Text(text), ticket: Some(self) });
+        let mut response =
+            Response::new(ServerBody { content: Content::Text(text), ticket: Some(self) });
         *response.status_mut() = status;
         let plain = http::HeaderValue::from_static("text/plain");
         response.headers_mut().insert(header::CONTENT_TYPE, plain);
@@ -272,7 +273,8 @@ pub(super) async fn respond(
     let late = failed.is_some_and(is_interrupt);
     let Some(response) = response else {
         end(&ticket, None, result, run);
-        let status = if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::INTERNAL_SERVER_ERROR };
+        let status =
+            if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::INTERNAL_SERVER_ERROR };
         return ticket.answer(status);
     };
     let OutgoingResponse { status, headers, body } = response;
@@ -305,7 +307,12 @@ fn is_interrupt(error: &Error) -> bool {
 }
 
 /// Lets a guest end that has answered, or notes how it has ended.
-fn end(ticket: &Rc<Ticket>, body: Option<Arc<Pipe>>, result: Option<lithe::Result<()>>, mut run: Run) {
+fn end(
+    ticket: &Rc<Ticket>,
+    body: Option<Arc<Pipe>>,
+    result: Option<lithe::Result<()>>,
+    mut run: Run,
+) {
     if let Some(result) = result {
         return ended(ticket, body.as_ref(), &result);
     }

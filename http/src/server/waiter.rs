@@ -102,6 +102,10 @@ impl Registered {
                 (false, true) => Interest::WRITABLE,
                 _ => Interest::READABLE,
             };
+            #[expect(
+                deprecated,
+                reason = "what replaces it is unsafe for sources that do not own what they name"
+            )]
             match AsyncFd::with_interest(copy, interest) {
                 Ok(fd) => fds.push(Watched { fd, reads, writes }),
                 // Files cannot be watched: they are always ready.
@@ -117,7 +121,8 @@ impl Registered {
 
     fn is_ready(&mut self, waits: &[Wait], waker: &Waker) -> bool {
         let mut cx = Context::from_waker(waker);
-        let mut ready = self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(&mut cx).is_ready());
+        let mut ready =
+            self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(&mut cx).is_ready());
         for fd in &self.fds {
             ready |= fd.is_ready(&mut cx);
         }

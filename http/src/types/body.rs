@@ -47,10 +47,8 @@ type In = Resource<IncomingBody>;
 type Out = Resource<OutgoingBody>;
 type Trailers = Resource<FutureTrailers>;
 
-type Got = Option<std::result::Result<
-    std::result::Result<Option<Resource<Fields>>, ErrorCode>,
-    (),
->>;
+type Got =
+    Option<std::result::Result<std::result::Result<Option<Resource<Fields>>, ErrorCode>, ()>>;
 
 pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     let mut types = linker.instance(&interface("types"));
@@ -89,9 +87,7 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
             Some(Err(())) => Some(Err(())),
             Some(Ok(Err(code))) => Some(Ok(Err(code))),
             Some(Ok(Ok(None))) => Some(Ok(Ok(None))),
-            Some(Ok(Ok(Some(map)))) => {
-                Some(Ok(Ok(Some(table.push(Fields::received(map))?))))
-            }
+            Some(Ok(Ok(Some(map)))) => Some(Ok(Ok(Some(table.push(Fields::received(map))?)))),
         };
         Ok(got)
     })?;

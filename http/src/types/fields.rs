@@ -108,14 +108,16 @@ pub(crate) fn content_length(map: &HeaderMap) -> std::result::Result<Option<u64>
     Ok(found)
 }
 
-fn valid(name: &str, value: Vec<u8>) -> std::result::Result<(HeaderName, HeaderValue), HeaderError> {
+fn valid(
+    name: &str,
+    value: Vec<u8>,
+) -> std::result::Result<(HeaderName, HeaderValue), HeaderError> {
     let value = HeaderValue::try_from(value).map_err(|_| HeaderError::InvalidSyntax)?;
     Ok((permitted(name)?, value))
 }
 
 fn permitted(name: &str) -> std::result::Result<HeaderName, HeaderError> {
-    let name =
-        HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::InvalidSyntax)?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::InvalidSyntax)?;
     match is_forbidden(&name) {
         true => Err(HeaderError::Forbidden),
         false => Ok(name),

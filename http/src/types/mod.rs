@@ -16,9 +16,7 @@ pub use body::{IncomingBody, OutgoingBody};
 pub use error::{DnsErrorPayload, ErrorCode, FieldSizePayload, TlsAlertReceivedPayload};
 pub use fields::{DEFAULT_MAX_FIELD_BYTES, DEFAULT_MAX_FIELDS, FieldLimits, Fields, HeaderError};
 pub use request::{IncomingRequest, OutgoingRequest, RequestOptions};
-pub use response::{
-    FutureIncomingResponse, IncomingResponse, OutgoingResponse, ResponseOutparam,
-};
+pub use response::{FutureIncomingResponse, IncomingResponse, OutgoingResponse, ResponseOutparam};
 
 use crate::{HttpView, interface};
 
@@ -82,7 +80,6 @@ variant! {
 /// Defines `wasi:http/types`.
 pub(crate) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     fields::add_to_linker(linker)?;
-    // Resource types come before the functions that name them.
     body::add_to_linker(linker)?;
     request::add_to_linker(linker)?;
     response::add_to_linker(linker)?;

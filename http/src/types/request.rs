@@ -229,7 +229,8 @@ fn options<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         let get = format!("[method]request-options.{name}");
         types.func(&get, move |mut cx, (this,): (Options,)| {
             let duration = *field(cx.data_mut().p2().table.at_mut(&this)?);
-            let nanoseconds = |duration: Duration| duration.as_nanos().try_into().unwrap_or(u64::MAX);
+            let nanoseconds =
+                |duration: Duration| duration.as_nanos().try_into().unwrap_or(u64::MAX);
             Ok(duration.map(nanoseconds))
         })?;
         let set = format!("[method]request-options.set-{name}");
@@ -250,9 +251,16 @@ mod tests {
         for good in ["example.com", "example.com:80", "[::1]:8080", "127.0.0.1"] {
             assert!(authority(good).is_some(), "{good}");
         }
-        for bad in
-            ["", "a b", "user@example.com", "a:b@c", "example.com:99999", "example.com:", "a/b", ":80"]
-        {
+        for bad in [
+            "",
+            "a b",
+            "user@example.com",
+            "a:b@c",
+            "example.com:99999",
+            "example.com:",
+            "a/b",
+            ":80",
+        ] {
             assert!(authority(bad).is_none(), "{bad}");
         }
         for good in ["/", "/a?b", "*", "/?"] {
