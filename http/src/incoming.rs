@@ -148,6 +148,11 @@ impl Shared {
         Shared(Arc::new(Mutex::new(source)))
     }
 
+    /// Lets the peer know that its body is wanted, which some wait for.
+    pub fn want(&self) {
+        self.source().fill();
+    }
+
     fn source(&self) -> MutexGuard<'_, Source> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

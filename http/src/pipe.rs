@@ -206,6 +206,8 @@ impl OutputStream for BodyWriter {
 pub(crate) struct BodyReader {
     /// None when there is no body.
     pipe: Option<Arc<Pipe>>,
+    /// Whether hyper was given the time to send what came before a failure.
+    lingered: bool,
 }
 
 impl BodyReader {
@@ -215,7 +217,7 @@ impl BodyReader {
             pipe.state().reader = Reader::Sends;
             pipe.room.set();
         }
-        BodyReader { pipe }
+        BodyReader { pipe, lingered: false }
     }
 }
 
@@ -239,10 +241,11 @@ impl Body for BodyReader {
     type Error = ErrorCode;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ErrorCode>>> {
-        let Some(pipe) = &self.pipe else { return Poll::Ready(None) };
+        let BodyReader { pipe, lingered } = &mut *self;
+        let Some(pipe) = pipe else { return Poll::Ready(None) };
         let mut state = pipe.state();
         if !state.buffer.is_empty() {
             let bytes = state.buffer.split().freeze();
@@ -256,6 +259,11 @@ impl Body for BodyReader {
                 Poll::Pending
             }
             Some(Ok(trailers)) => Poll::Ready(trailers.take().map(|map| Ok(Frame::trailers(map)))),
+            // An error ends the connection, with what is not yet sent.
+            Some(Err(_)) if !std::mem::replace(lingered, true) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Some(Err(code)) => Poll::Ready(Some(Err(code.clone()))),
         }
     }
@@ -325,6 +333,7 @@ mod tests {
         writer.write(b"abc").unwrap();
         assert_eq!(pipe.finish(None), Err(ErrorCode::HttpRequestBodySize(Some(3))));
         assert_eq!(&data(&mut body)[..], b"abc");
+        assert!(poll(&mut body).is_pending());
         assert!(matches!(poll(&mut body), Poll::Ready(Some(Err(_)))));
 
         let pipe = Pipe::new(Kind::Response, Some(2));

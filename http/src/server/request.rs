@@ -236,6 +236,7 @@ pub(super) async fn respond(
     }
     let Some(stack) = env.stack() else { return ticket.answer(StatusCode::SERVICE_UNAVAILABLE) };
     let config = &env.shared.config;
+    let expects = request.headers().contains_key(header::EXPECT);
     let (head, body) = request.into_parts();
     let body = Source::new(body, config.fields, Some(config.body_timeout), Handle::current())
         .counted(env.metrics.received.clone());
@@ -255,6 +256,10 @@ pub(super) async fn respond(
         }
     })
     .await;
+    if expects {
+        // What is answered first makes hyper forget to tell the client to go on, should the guest want its body.
+        tokio::task::yield_now().await;
+    }
 
     let failed = result.as_ref().and_then(|result| result.as_ref().err());
     let response = match answer {

@@ -21,6 +21,7 @@ pub struct IncomingBody {
 
 impl IncomingBody {
     pub(crate) fn new(source: Shared) -> IncomingBody {
+        source.want();
         IncomingBody { source, streamed: false }
     }
 }
