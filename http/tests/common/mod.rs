@@ -59,6 +59,24 @@ pub fn wasm() -> Vec<u8> {
 }
 
 pub fn program_of(engine: &Engine, component: &[u8], grants: Grants) -> Arc<dyn Serve> {
+    program(engine, component, grants, None)
+}
+
+/// A program whose requests are made by a thread of their own.
+pub fn program_with_own_client(
+    engine: &Engine,
+    component: &[u8],
+    grants: Grants,
+) -> Arc<dyn Serve> {
+    program(engine, component, grants, Some(Http::default()))
+}
+
+fn program(
+    engine: &Engine,
+    component: &[u8],
+    grants: Grants,
+    http: Option<Http>,
+) -> Arc<dyn Serve> {
     let component = Component::new(engine, component).unwrap();
     let mut linker = Linker::<Data>::new(engine);
     lithe_wasi::p2::add_to_linker(&mut linker).unwrap();
@@ -68,7 +86,7 @@ pub fn program_of(engine: &Engine, component: &[u8], grants: Grants) -> Arc<dyn 
     let store = move |guest: lithe_http::server::Guest| {
         let ctx = Ctx::new(grants.clone()).map_err(lithe::Error::host)?;
         let p2 = P2::with_waiter(ctx, guest.waiter);
-        Ok(Store::new(&engine, Data { p2, http: guest.http }))
+        Ok(Store::new(&engine, Data { p2, http: http.clone().unwrap_or(guest.http) }))
     };
     Arc::new(Program::new(&component, pre, store).unwrap())
 }
