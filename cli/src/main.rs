@@ -15,6 +15,7 @@ mod cache;
 mod cached;
 mod command;
 mod compile;
+mod component;
 mod config;
 mod docs;
 mod engines;
@@ -41,6 +42,7 @@ mod validate;
 mod values;
 mod wast;
 mod watchdog;
+mod wave;
 
 use std::ffi::OsString;
 use std::sync::Arc;

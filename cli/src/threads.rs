@@ -212,7 +212,8 @@ impl Threads {
         });
         if let Some((start, load)) = *lock(&self.clock) {
             let run = start.elapsed().saturating_sub(load);
-            Stats::gather(&self.options, store, &[&self.module], load, run)
+            let counts = store.data().counts.as_deref().unwrap_or_default();
+            Stats::gather(&self.options, store, counts, &[&self.module], load, run)
                 .show(self.options.format);
         }
         std::process::exit(status);
@@ -228,7 +229,7 @@ impl Threads {
                     options: &self.options,
                     refused_grows: store.refused_grows(),
                 };
-                trap::report(&facts, found.kind(), &found.frames())
+                trap::report(&facts, found)
             }
             None => report::program(&self.file, &stage, error),
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use lithe::{InterruptHandle, TrapKind};
+use lithe::InterruptHandle;
 use lithe_wasi::p1;
 
 use crate::options::Options;
@@ -109,7 +109,7 @@ pub fn start(
         }
         let stage = shared.stage.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let facts = Facts { file: &file, stage: &stage, options: &options, refused_grows: 0 };
-        let mut report = trap::report(&facts, TrapKind::Interrupt, &[]);
+        let mut report = trap::interrupted(&facts);
         if let Some(function) = p1::FUNCTIONS.get(shared.call.load(Ordering::Relaxed)) {
             report =
                 report.note(format!("the host function {} did not return in time", function.name));

@@ -1,6 +1,7 @@
 //! Components, ready to be linked. Invariant: all that can be known of a component without its imports was computed when
 //! it was made.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use lithe::{Engine, Error, Module, Result};
@@ -39,10 +40,7 @@ impl Component {
         bytes: impl AsRef<[u8]>,
         mut load: impl FnMut(&[u8]) -> Result<Module>,
     ) -> Result<Component> {
-        let bytes = bytes.as_ref();
-        #[cfg(feature = "wat")]
-        let bytes = &*wat::parse_bytes(bytes)
-            .map_err(|error| Error::new(lithe::ErrorKind::Malformed, error.to_string()))?;
+        let bytes = &*Component::binary(bytes.as_ref())?;
         let decoded = decode::decode(bytes)?;
         let plan = build::build(&decoded, &mut |number, range| {
             let module =
@@ -58,9 +56,19 @@ impl Component {
         Ok(Component { plan: Arc::new(plan), engine: engine.clone() })
     }
 
-    /// Whether bytes are those of a component in binary form.
+    /// The binary form of a component in binary form, or in text form with the `wat` feature.
+    pub fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+        #[cfg(feature = "wat")]
+        let bytes = wat::parse_bytes(bytes)
+            .map_err(|error| Error::new(lithe::ErrorKind::Malformed, error.to_string()))?;
+        #[cfg(not(feature = "wat"))]
+        let bytes = Cow::Borrowed(bytes);
+        Ok(bytes)
+    }
+
+    /// Whether bytes begin like a component: its binary form, or its text.
     pub fn is(bytes: &[u8]) -> bool {
-        bytes.starts_with(b"\0asm\x0d\0\x01\0")
+        bytes.starts_with(b"\0asm\x0d\0\x01\0") || begins_text(bytes)
     }
 
     /// The engine.
@@ -111,6 +119,47 @@ impl Component {
                 Export::Instance(exports) => self.list(exports, Some(name), items),
                 _ => {}
             }
+        }
+    }
+}
+
+/// Whether the first word of a text, after comments, is `(component`.
+fn begins_text(mut bytes: &[u8]) -> bool {
+    loop {
+        bytes = bytes.trim_ascii_start();
+        if let Some(comment) = bytes.strip_prefix(b";;") {
+            let Some(end) = comment.iter().position(|byte| *byte == b'\n') else { return false };
+            bytes = &comment[end..];
+        } else if let Some(comment) = bytes.strip_prefix(b"(;") {
+            let (mut depth, mut at) = (1, 0);
+            while depth > 0 {
+                match comment.get(at..at + 2) {
+                    Some(b"(;") => (depth, at) = (depth + 1, at + 2),
+                    Some(b";)") => (depth, at) = (depth - 1, at + 2),
+                    Some(_) => at += 1,
+                    None => return false,
+                }
+            }
+            bytes = &comment[at..];
+        } else {
+            let word = bytes.strip_prefix(b"(").map(<[u8]>::trim_ascii_start);
+            return word.is_some_and(|word| word.starts_with(b"component"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beginnings() {
+        assert!(Component::is(b"\0asm\x0d\0\x01\0..."));
+        assert!(Component::is(b";; a\n (; b (; c ;) ;)\n( component)"));
+        for other in
+            [&b"\0asm\x01\0\0\0"[..], b"(module)", b"", b";; (component)", b"(; (component)"]
+        {
+            assert!(!Component::is(other));
         }
     }
 }

@@ -4,7 +4,7 @@
 #
 #     guests/components/build.sh
 #
-# Needs root, debootstrap, cargo and 1.5 GB: Rust for WebAssembly comes from Debian forky, in a chroot that is made in
+# Needs root, debootstrap, cargo and 2 GB: Rust for WebAssembly comes from Debian forky, in a chroot that is made in
 # ../out/forky (FORKY=folder for another one), and the linker of components and wac from their crates.
 set -eu
 cd "$(dirname "$0")"

@@ -33,22 +33,25 @@ fn wait(n: i32) -> Result<i32> {
     Ok(n + 1)
 }
 
-/// A guest that may import `host.wait`, with how often `host.count` was called as its data.
-fn guest(engine: &Engine, wat: &str) -> (Store<u32>, Instance) {
+type Guest = (Store<u32>, Instance);
+
+/// Makes guests that may import `host.wait`, of one module.
+fn guests(engine: &Engine, wat: &str) -> impl Fn() -> Guest + Send + Sync + 'static {
     let module = Module::new(engine, wat).unwrap();
     let mut linker = Linker::new(engine);
     linker.func_wrap("host", "wait", wait).unwrap();
-    let count = |mut caller: Caller<'_, u32>| *caller.data_mut() += 1;
-    linker.func_wrap("host", "count", count).unwrap();
-    let mut store = Store::new(engine, 0);
-    let instance = linker.instantiate(&mut store, &module).unwrap();
-    (store, instance)
+    let engine = engine.clone();
+    move || {
+        let mut store = Store::new(&engine, 0);
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        (store, instance)
+    }
 }
 
 type Call = Fiber<Result<i32>>;
 
 /// A call of a guest's export on a fiber.
-fn call(guest: (Store<u32>, Instance), name: &str, arg: i32) -> Call {
+fn call(guest: Guest, name: &str, arg: i32) -> Call {
     let (mut store, instance) = guest;
     let func: TypedFunc<i32, i32> = instance.typed_func(&store, name).unwrap();
     Fiber::new(stack(), move || func.call(&mut store, arg))
@@ -140,7 +143,8 @@ fn interrupted(result: Result<i32>) {
 #[test]
 fn a_call_goes_on_where_it_was_suspended() {
     for engine in engines() {
-        let mut fiber = call(guest(&engine, GUEST), "add", 4);
+        let guest = guests(&engine, GUEST);
+        let mut fiber = call(guest(), "add", 4);
         suspended(fiber.resume());
         assert!(!fiber::on_fiber());
         // Fibers may move while they are suspended.
@@ -158,7 +162,8 @@ fn a_call_goes_on_where_it_was_suspended() {
 fn only_fibers_are_suspended() {
     assert_eq!(fiber::suspend(), Err(SuspendError::NotOnFiber));
     for engine in engines() {
-        let (mut store, instance) = guest(&engine, GUEST);
+        let guest = guests(&engine, GUEST);
+        let (mut store, instance) = guest();
         let run = instance.typed_func::<i32, i32>(&store, "run").unwrap();
         let error = run.call(&mut store, 0).unwrap_err();
         assert_eq!(error.to_string(), SuspendError::NotOnFiber.to_string());
@@ -168,7 +173,8 @@ fn only_fibers_are_suspended() {
 #[test]
 fn two_fibers_interleave() {
     for engine in engines() {
-        let mut fibers = [1, 2].map(|n| call(guest(&engine, GUEST), "add", n));
+        let guest = guests(&engine, GUEST);
+        let mut fibers = [1, 2].map(|n| call(guest(), "add", n));
         for at in [0, 1, 1, 0] {
             suspended(fibers[at].resume());
         }
@@ -181,9 +187,10 @@ fn two_fibers_interleave() {
 fn each_of_many_fibers_ends_in_its_own_way() {
     const FIBERS: usize = 100;
     for engine in engines() {
+        let guest = guests(&engine, GUEST);
         let how = |at: usize| at % FAILS.len();
         let mut fibers: Vec<_> =
-            (0..FIBERS).map(|at| call(guest(&engine, GUEST), "run", how(at) as i32)).collect();
+            (0..FIBERS).map(|at| call(guest(), "run", how(at) as i32)).collect();
         for fiber in &mut fibers {
             suspended(fiber.resume());
         }
@@ -204,9 +211,10 @@ fn each_of_many_fibers_ends_in_its_own_way() {
 #[test]
 fn stores_stay_consistent() {
     for engine in engines() {
-        let mut other = call(guest(&engine, GUEST), "add", 0);
+        let guest = guests(&engine, GUEST);
+        let mut other = call(guest(), "add", 0);
         suspended(other.resume());
-        let (mut store, instance) = guest(&engine, GUEST);
+        let (mut store, instance) = guest();
         let run = instance.typed_func::<i32, i32>(&store, "run").unwrap();
         let mut fiber = Fiber::new(stack(), move || {
             for _ in 0..3 {
@@ -238,10 +246,11 @@ fn soon(handle: &InterruptHandle) -> thread::JoinHandle<()> {
 #[test]
 fn an_interruption_of_a_suspended_guest_waits_for_it() {
     for engine in engines() {
-        let (store, instance) = guest(&engine, GUEST);
+        let guest = guests(&engine, GUEST);
+        let (store, instance) = guest();
         let handle = store.interrupt_handle();
         let mut first = call((store, instance), "run", SPIN);
-        let mut second = call(guest(&engine, GUEST), "add", 1);
+        let mut second = call(guest(), "add", 1);
         suspended(first.resume());
         suspended(second.resume());
         handle.interrupt();
@@ -252,10 +261,10 @@ fn an_interruption_of_a_suspended_guest_waits_for_it() {
 }
 
 /// A guest that is busy for about this time, and how long that takes.
-fn busy(engine: &Engine, wanted: Duration) -> i32 {
+fn busy(guest: &impl Fn() -> Guest, wanted: Duration) -> i32 {
     let mut rounds = 1 << 16;
     loop {
-        let mut fiber = call(guest(engine, GUEST), "busy", rounds);
+        let mut fiber = call(guest(), "busy", rounds);
         let start = Instant::now();
         suspended(fiber.resume());
         if start.elapsed() > wanted {
@@ -268,13 +277,14 @@ fn busy(engine: &Engine, wanted: Duration) -> i32 {
 #[test]
 fn an_interruption_hits_no_other_guest() {
     for engine in engines() {
-        let rounds = busy(&engine, Duration::from_millis(60));
-        let (store, instance) = guest(&engine, GUEST);
+        let guest = guests(&engine, GUEST);
+        let rounds = busy(&guest, Duration::from_millis(60));
+        let (store, instance) = guest();
         let handle = store.interrupt_handle();
         let mut first = call((store, instance), "run", SPIN);
         suspended(first.resume());
         // It comes while another guest runs on this thread.
-        let mut second = call(guest(&engine, GUEST), "busy", rounds);
+        let mut second = call(guest(), "busy", rounds);
         let fired = soon(&handle);
         suspended(second.resume());
         fired.join().unwrap();
@@ -286,8 +296,9 @@ fn an_interruption_hits_no_other_guest() {
 #[test]
 fn a_running_guest_is_interrupted() {
     for engine in engines() {
-        let mut others = [1, 2].map(|n| call(guest(&engine, GUEST), "add", n));
-        let (store, instance) = guest(&engine, GUEST);
+        let guest = guests(&engine, GUEST);
+        let mut others = [1, 2].map(|n| call(guest(), "add", n));
+        let (store, instance) = guest();
         let handle = store.interrupt_handle();
         let mut fiber = call((store, instance), "run", SPIN);
         suspended(others[0].resume());
@@ -314,13 +325,13 @@ const OUTER: &str = r#"(module
 #[test]
 fn who_resumes_is_interrupted_afterwards() {
     for engine in engines() {
-        let rounds = busy(&engine, Duration::from_millis(60));
+        let guest = guests(&engine, GUEST);
+        let rounds = busy(&guest, Duration::from_millis(60));
         let module = Module::new(&engine, OUTER).unwrap();
         let mut linker = Linker::new(&engine);
-        let of_inner = engine.clone();
         linker
             .func_wrap("host", "inner", move |caller: Caller<'_, Option<InterruptHandle>>| {
-                let mut fiber = call(guest(&of_inner, GUEST), "busy", rounds);
+                let mut fiber = call(guest(), "busy", rounds);
                 let fired = caller.data().as_ref().map(soon);
                 suspended(fiber.resume());
                 if let Some(fired) = fired {
@@ -363,8 +374,9 @@ impl Drop for Counted {
 #[test]
 fn a_cancelled_call_ends() {
     for engine in engines() {
+        let guest = guests(&engine, GUEST);
         let dropped = Rc::new(Cell::new(0));
-        let fiber = |guest: (Store<u32>, Instance)| {
+        let fiber = |guest: Guest| {
             let counted = Counted(dropped.clone());
             let (mut store, instance) = guest;
             let func = instance.typed_func::<i32, i32>(&store, "add").unwrap();
@@ -374,14 +386,14 @@ fn a_cancelled_call_ends() {
             })
         };
         // Before it begins.
-        let mut first = fiber(guest(&engine, GUEST));
+        let mut first = fiber(guest());
         assert!(first.cancel().is_none());
         assert!(first.ended() && first.into_stack().is_some());
         assert_eq!(dropped.get(), 1);
-        drop(fiber(guest(&engine, GUEST)));
+        drop(fiber(guest()));
         assert_eq!(dropped.get(), 2);
         // In the middle.
-        let mut second = fiber(guest(&engine, GUEST));
+        let mut second = fiber(guest());
         suspended(second.resume());
         let error = second.cancel().unwrap().unwrap_err();
         assert_eq!(
@@ -390,12 +402,12 @@ fn a_cancelled_call_ends() {
         );
         assert!(second.ended() && second.cancel().is_none());
         assert_eq!(dropped.get(), 3);
-        let mut third = fiber(guest(&engine, GUEST));
+        let mut third = fiber(guest());
         suspended(third.resume());
         drop(third);
         assert_eq!(dropped.get(), 4);
         // What has ended is not cancelled.
-        let mut last = fiber(guest(&engine, GUEST));
+        let mut last = fiber(guest());
         suspended(last.resume());
         suspended(last.resume());
         assert_eq!(done(last.resume()).unwrap(), 1101);
@@ -410,6 +422,7 @@ fn what_does_not_end_is_given_up() {
       (import "host" "poll" (func $poll))
       (func (export "run") (loop $forever (call $poll) (br $forever))))"#;
     for engine in engines() {
+        let guest = guests(&engine, GUEST);
         let polls = Arc::new(AtomicU32::new(0));
         let module = Module::new(&engine, STUBBORN).unwrap();
         let mut linker = Linker::new(&engine);
@@ -442,7 +455,7 @@ fn what_does_not_end_is_given_up() {
         assert!(polls.load(Ordering::Relaxed) > polled);
         assert_eq!(dropped.get(), 0);
         // Nothing of it is in the way of others.
-        let mut other = call(guest(&engine, GUEST), "run", 2);
+        let mut other = call(guest(), "run", 2);
         suspended(other.resume());
         ended_so(2, done(other.resume()));
     }
@@ -459,6 +472,7 @@ fn a_panic_of_a_host_function_reaches_who_resumes() {
         (i32.const 3))
       (func (export "run") (param i32) (result i32) (call $inner (local.get 0))))"#;
     for engine in engines() {
+        let guest = guests(&engine, GUEST);
         let module = Module::new(&engine, PANICS).unwrap();
         let mut linker = Linker::new(&engine);
         linker.func_wrap("host", "wait", wait).unwrap();
@@ -473,7 +487,7 @@ fn a_panic_of_a_host_function_reaches_who_resumes() {
             let store = store.clone();
             Fiber::new(stack(), move || run.call(&mut *store.borrow_mut(), arg))
         };
-        let mut other = call(guest(&engine, GUEST), "run", 3);
+        let mut other = call(guest(), "run", 3);
         suspended(other.resume());
         for _ in 0..2 {
             let mut panics = fiber(1);
@@ -578,12 +592,12 @@ fn fibers_nest() {
           (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
         (i32.div_s (local.get $sum) (i32.const 0))))"#;
     for engine in engines() {
+        let guest = guests(&engine, GUEST);
         let module = Module::new(&engine, NESTED).unwrap();
-        let of_inner = engine.clone();
         let mut linker = Linker::new(&engine);
         linker
             .func_wrap("host", "step", move || {
-                let mut inner = call(guest(&of_inner, GUEST), "run", 2);
+                let mut inner = call(guest(), "run", 2);
                 suspended(inner.resume());
                 fiber::suspend().map_err(Error::host)?;
                 ended_so(2, done(inner.resume()));
@@ -672,8 +686,9 @@ fn objects_live_across_suspension() {
             (br $next)))
         (local.get $sum)))"#;
     for engine in engines() {
+        let guest = guests(&engine, LISTS);
         let mut fibers = [5, 6, 7].map(|n| {
-            let (mut store, instance) = guest(&engine, LISTS);
+            let (mut store, instance) = guest();
             store.collect_always(true);
             call((store, instance), "run", n)
         });
@@ -755,7 +770,8 @@ fn costs() {
           (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
         (i32.const 0)))"#;
     for (engine, way) in engines().iter().zip(["threaded", "loop", "checks", "signals"]) {
-        let mut fiber = call(guest(engine, CALLS), "run", ROUNDS as i32);
+        let guest = guests(engine, CALLS);
+        let mut fiber = call(guest(), "run", ROUNDS as i32);
         let start = Instant::now();
         while let Resumed::Suspended = fiber.resume() {}
         println!("a suspended call of the host, {way}: {:.1} ns", each(start));

@@ -50,8 +50,8 @@ pub struct FiberStack {
 
 impl FiberStack {
     /// A stack of at least so many bytes. A guest cannot use it up: it is entered only while
-    /// [`limits::FIBER_HEADROOM`] is left. Code of the host that takes more than is left ends the process, as it does on
-    /// the stack of a thread.
+    /// [`limits::FIBER_HEADROOM`] is left. Code of the host that takes more than is left, as compiling a module may,
+    /// ends the process, as it does on the stack of a thread.
     pub fn new(bytes: usize) -> Result<FiberStack, LimitError> {
         let refused = || LimitError::no_memory("the stack of a fiber", bytes);
         let open = bytes.max(MIN_BYTES).checked_next_multiple_of(PAGE).ok_or_else(refused)?;

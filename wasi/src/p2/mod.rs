@@ -16,6 +16,7 @@ pub mod filesystem;
 pub mod io;
 pub mod logging;
 pub mod random;
+pub mod sockets;
 mod wait;
 
 use lithe::{Error, Result, TrapKind};
@@ -31,6 +32,8 @@ pub struct P2 {
     pub ctx: Ctx,
     /// What the guest holds of the host.
     pub table: ResourceTable,
+    /// What it may have open on the network.
+    pub sockets: sockets::Sockets,
     waiter: Box<dyn Waiter>,
 }
 
@@ -54,7 +57,7 @@ impl P2 {
 
     /// The state of a guest whose calls wait in this way.
     pub fn with_waiter(ctx: Ctx, waiter: Box<dyn Waiter>) -> P2 {
-        P2 { ctx, table: ResourceTable::default(), waiter }
+        P2 { ctx, table: ResourceTable::default(), sockets: sockets::Sockets::default(), waiter }
     }
 
     /// Waits until one of these may have happened, or fails when the deadline passes.
@@ -105,5 +108,6 @@ pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> Result<()> {
     random::add_to_linker(linker)?;
     filesystem::add_to_linker(linker)?;
     config::add_to_linker(linker)?;
-    logging::add_to_linker(linker)
+    logging::add_to_linker(linker)?;
+    sockets::add_to_linker(linker)
 }
