@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lithe::{Error, Store};
-use lithe_component::{Component, FuncType, Item, Linker, Missing, Val};
+use lithe_component::{Component, FuncType, InstancePre, Item, Linker, Missing, Val};
+use lithe_http::{Http, HttpView};
 use lithe_wasi::Ctx;
 use lithe_wasi::p2::{self, P2};
 
@@ -26,8 +27,15 @@ const RUN: &str = "wasi:cli/run";
 
 /// The data of the store.
 pub struct Host {
-    p2: P2,
-    watch: Option<Arc<Watch>>,
+    pub p2: P2,
+    pub http: Http,
+    pub watch: Option<Arc<Watch>>,
+}
+
+impl HttpView for Host {
+    fn http(&mut self) -> &mut Http {
+        &mut self.http
+    }
 }
 
 impl p2::View for Host {
@@ -63,16 +71,9 @@ pub fn run(
     let ctx = Ctx::new(grants);
     let mut ctx = ctx.map_err(|error| Report::new(FAILED, "grants", error.to_string()))?;
     ctx.seal(engines.mapped.iter().copied());
-    let mut linker = Linker::new(engines.engine());
-    if options.wasi {
-        p2::add_to_linker(&mut linker).map_err(|error| other(&error))?;
-    }
-    let absent = linker.missing(component);
-    if !absent.is_empty() {
-        return Err(missing(file, &absent));
-    }
-    let pre = linker.link(component).map_err(|error| other(&error))?;
-    let mut store = Store::new(engines.engine(), Host { p2: P2::new(ctx), watch: None });
+    let pre = link(options, file, component)?;
+    let host = Host { p2: P2::new(ctx), http: Http::default(), watch: None };
+    let mut store = Store::new(engines.engine(), host);
     store.set_limits(options.limits);
     if let Some(fuel) = options.fuel {
         store.set_fuel(fuel).map_err(|error| other(&error))?;
@@ -128,8 +129,28 @@ pub fn run(
     }
     denied::show(options, &denials, status);
     // The process ends now; giving memory back first would only cost time.
-    std::mem::forget((store, linker, pre));
+    std::mem::forget((store, pre));
     Ok(status)
+}
+
+/// Links a component with what the command provides.
+pub fn link(
+    options: &Options,
+    file: &Path,
+    component: &Component,
+) -> Result<InstancePre<Host>, Report> {
+    let mut linker = Linker::new(component.engine());
+    if options.wasi {
+        let defined = p2::add_to_linker(&mut linker);
+        defined
+            .and_then(|()| lithe_http::add_to_linker(&mut linker))
+            .map_err(|error| other(&error))?;
+    }
+    let absent = linker.missing(component);
+    if !absent.is_empty() {
+        return Err(missing(file, &absent));
+    }
+    linker.link(component).map_err(|error| other(&error))
 }
 
 /// Refuses flags that make sense for core modules only.
@@ -154,7 +175,7 @@ fn refuse(options: &Options, file: &Path) -> Result<(), Report> {
 }
 
 /// An error for which no better words are known.
-fn other(error: &Error) -> Report {
+pub fn other(error: &Error) -> Report {
     Report::new(FAILED, "failed", visible(&error.to_string()))
 }
 
@@ -230,11 +251,16 @@ fn functions(exports: &[Item]) -> Vec<(String, String)> {
     exports.iter().map(row).collect()
 }
 
+/// Whether a component handles requests.
+pub fn handles(exports: &[Item]) -> bool {
+    exports.iter().any(|item| {
+        item.interface.as_deref().is_some_and(|name| name.starts_with("wasi:http/incoming-handler"))
+    })
+}
+
 fn no_program(file: &Path, exports: &[Item]) -> Report {
     let (file, rows) = (file.display(), functions(exports));
-    let handler = exports.iter().any(|item| {
-        item.interface.as_deref().is_some_and(|name| name.starts_with("wasi:http/incoming-handler"))
-    });
+    let handler = handles(exports);
     let headline = match (handler, rows.is_empty()) {
         (true, _) => format!("`{file}` handles requests of HTTP; it is not a program"),
         (false, false) => format!(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use lithe::Features;
 
-use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, LATER_VERBS, TOPICS, VERBS, Verb};
+use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, TOPICS, VERBS, Verb};
 
 /// The keys of a group, one a line.
 pub fn keys_as_text(group: Group) -> String {
@@ -53,9 +53,6 @@ pub fn markdown() -> String {
         let name = if row.verb == Verb::Run { "[run]" } else { row.name };
         let usage = row.usage.replace('|', "\\|");
         let _ = writeln!(text, "| `lithe {name} {usage}` | {} |", row.help);
-    }
-    for (name, _) in LATER_VERBS {
-        let _ = writeln!(text, "| `lithe {name}` | Arrives with a later release |");
     }
     for (topic, heading) in TOPICS {
         let _ =

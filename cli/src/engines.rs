@@ -16,6 +16,7 @@ use rustix::fs::Stat;
 use rustix::process::{Resource, getrlimit};
 
 use crate::cache::{self, Cache};
+use crate::flags::Verb;
 use crate::load::{self, Input, MAX_MODULE_BYTES};
 use crate::options::Options;
 use crate::output::complain;
@@ -218,7 +219,9 @@ impl<'o> Engines<'o> {
     /// Compiles a module, when it is to be.
     fn compile(&mut self, path: &Path, module: Module) -> Result<(Module, How), Error> {
         let auto = self.options.strategy == Strategy::Auto;
-        if auto && module.body_bytes() > AT_ONCE {
+        // What serves many requests is worth compiling whatever its size.
+        let once = self.options.verb != Verb::Serve;
+        if auto && once && module.body_bytes() > AT_ONCE {
             let reason =
                 format!("since its {} bytes of code are not in the cache", module.body_bytes());
             return Ok((module, How::Interpreted(reason)));

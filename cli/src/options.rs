@@ -97,6 +97,21 @@ pub struct Options {
     pub bytecode: Option<String>,
     pub native: Option<String>,
     pub known: Option<PathBuf>,
+    pub serve: Serve,
+}
+
+/// What only `lithe serve` has; nothing stands for the defaults.
+#[derive(Debug, Default)]
+pub struct Serve {
+    pub address: Option<SocketAddr>,
+    pub metrics: Option<SocketAddr>,
+    pub loops: Option<usize>,
+    pub requests: Option<usize>,
+    pub connections: Option<usize>,
+    pub reuse: Option<usize>,
+    pub grace: Option<Duration>,
+    pub watch: bool,
+    pub access_log: bool,
 }
 
 impl Options {
@@ -149,6 +164,7 @@ impl Options {
             bytecode: None,
             native: None,
             known: None,
+            serve: Serve::default(),
         }
     }
 
@@ -294,6 +310,15 @@ impl Options {
             Id::MaxInstances => self.limits.instances = values::count(value)?,
             Id::MaxTables => self.limits.tables = values::count(value)?,
             Id::MaxMemories => self.limits.memories = values::count(value)?,
+            Id::MaxRequests => self.serve.requests = Some(values::count(value)?),
+            Id::MaxConnections => self.serve.connections = Some(values::count(value)?),
+            Id::Grace => self.serve.grace = Some(values::duration(value)?),
+            Id::Reuse => self.serve.reuse = Some(values::count(value)?),
+            Id::Addr => self.serve.address = Some(values::address(value)?),
+            Id::Metrics => self.serve.metrics = Some(values::address(value)?),
+            Id::Loops => self.serve.loops = Some(values::count(value)?),
+            Id::Watch => self.serve.watch = values::switch(value)?,
+            Id::AccessLog => self.serve.access_log = values::switch(value)?,
             Id::Invoke => self.invoke = Some(values::text(value)?.into()),
             Id::Preload => self.preloads.push(values::preload(value)?),
             Id::Argv0 => self.argv0 = Some(value.into()),
