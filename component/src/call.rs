@@ -65,15 +65,15 @@ fn func<S: AsContextMut>(store: &mut S, root: usize, number: usize) -> Result<li
     State::of(store)?.root(root)?.funcs.get(number).copied().ok_or_else(|| absent("function"))
 }
 
-/// Lifts from a guest.
+/// Lifts from a guest; `reads` tells whether something of the values is in memory.
 pub(crate) fn lifting<S: AsContextMut, R>(
     store: &mut S,
-    root: usize,
-    instance: usize,
+    (root, instance): (usize, usize),
     options: &Options,
+    reads: bool,
     lift: impl FnOnce(&mut LiftCx<'_>) -> Result<R>,
 ) -> Result<R> {
-    let handle = memory(store, root, options)?;
+    let handle = if reads { memory(store, root, options)? } else { None };
     let (memory, attachment): (&[u8], _) = match &handle {
         Some(memory) => {
             let (memory, attachment) = low::memory_and_attachment(store, memory)?;
@@ -87,17 +87,20 @@ pub(crate) fn lifting<S: AsContextMut, R>(
     lift(&mut LiftCx { memory, handle, encoding, state, root, instance, budget })
 }
 
-/// Lowers to a guest.
+/// Lowers to a guest; `writes` tells whether something of the values goes to memory.
 pub(crate) fn lowering<S: AsContextMut, R>(
     store: &mut S,
-    root: usize,
-    instance: usize,
+    (root, instance): (usize, usize),
     options: &Options,
+    writes: bool,
     lower: impl FnOnce(&mut LowerCx<'_>) -> Result<R>,
 ) -> Result<R> {
-    let memory = memory(store, root, options)?;
-    let realloc = options.realloc.map(|number| func(store, root, number)).transpose()?;
-    let mut guest = GuestOf { store, memory, realloc, root, instance };
+    let (mut target, mut realloc) = (None, None);
+    if writes {
+        target = memory(store, root, options)?;
+        realloc = options.realloc.map(|number| func(store, root, number)).transpose()?;
+    }
+    let mut guest = GuestOf { store, memory: target, realloc, root, instance };
     lower(&mut LowerCx { guest: &mut guest, encoding: options.encoding, root, instance })
 }
 
@@ -191,7 +194,8 @@ fn entered<S: AsContextMut, P: LowerParams, R: Lift>(
     const INLINE: usize = 17;
     let mut slots = [0; INLINE];
     let ty = &lift.ty;
-    lowering(store, root, lift.instance, &lift.options, |cx| match ty.params_in_memory() {
+    let (place, writes) = ((root, lift.instance), ty.params_need_memory());
+    lowering(store, place, &lift.options, writes, |cx| match ty.params_in_memory() {
         true => {
             let at = cx.allocate(ty.params_abi.align, ty.params_abi.size)?;
             args.store_params(cx, &ty.params, at)?;
@@ -204,16 +208,18 @@ fn entered<S: AsContextMut, P: LowerParams, R: Lift>(
     core(store, &callee, &mut slots[..lift.slots.clamp(1, INLINE)])?;
     let result = match &ty.result {
         None => None,
-        Some(result) => Some(lifting(store, root, lift.instance, &lift.options, |cx| {
-            match ty.result_in_memory() {
-                true => {
-                    let (at, abi) = (slots[0] as u32, result.abi());
-                    cx.place(at, abi.size, abi.align)?;
-                    R::load(cx, result, at)
+        Some(result) => {
+            Some(lifting(store, place, &lift.options, ty.result_needs_memory(), |cx| {
+                match ty.result_in_memory() {
+                    true => {
+                        let (at, abi) = (slots[0] as u32, result.abi());
+                        cx.place(at, abi.size, abi.align)?;
+                        R::load(cx, result, at)
+                    }
+                    false => R::lift(cx, result, &mut SlotReader::new(&slots)),
                 }
-                false => R::lift(cx, result, &mut SlotReader::new(&slots)),
-            }
-        })?),
+            })?)
+        }
     };
     if ty.has_borrow() && State::of(store)?.owes() {
         return Err(violation("borrow handles still remain at the end of the call"));

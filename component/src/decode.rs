@@ -103,12 +103,12 @@ pub(crate) fn decode(bytes: &[u8], features: Features) -> Result<Decoded<'_>> {
                 (Encoding::Module, Some(range)) => Level::Module(range),
                 (Encoding::Module, None) => {
                     let words = "the bytes are a core module, not a component";
-                    return Err(Error::at(ErrorKind::Malformed, range.start as u64, words));
+                    return Err(Error::at(ErrorKind::Malformed, range.start, words));
                 }
             };
             if levels.len() >= MAX_NESTING {
                 let words = format!("components are nested more than {MAX_NESTING} deep");
-                return Err(Error::at(ErrorKind::Limit, range.start as u64, words));
+                return Err(Error::at(ErrorKind::Limit, range.start, words));
             }
             levels.push(level);
             continue;

@@ -48,7 +48,8 @@ fn arguments<T, P: LiftParams>(
     slots: &[u64],
 ) -> Result<P> {
     let Lowering { ty, options, instance, .. } = site.lowering;
-    call::lifting(caller, site.root, *instance, options, |cx| match ty.params_in_memory() {
+    let (place, reads) = ((site.root, *instance), ty.params_need_memory());
+    call::lifting(caller, place, options, reads, |cx| match ty.params_in_memory() {
         true => {
             let at = slots.first().copied().unwrap_or(0) as u32;
             cx.place(at, ty.params_abi.size, ty.params_abi.align)?;
@@ -68,7 +69,8 @@ fn give<T, R: Lower>(
 ) -> Result<()> {
     let Lowering { ty, options, instance, .. } = site.lowering;
     let Some(result) = &ty.result else { return Ok(()) };
-    call::lowering(caller, site.root, *instance, options, |cx| match ty.result_in_memory() {
+    let (place, writes) = ((site.root, *instance), ty.result_needs_memory());
+    call::lowering(caller, place, options, writes, |cx| match ty.result_in_memory() {
         true => {
             let abi = result.abi();
             cx.place(at, abi.size, abi.align)?;

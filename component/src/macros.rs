@@ -241,7 +241,7 @@ macro_rules! flags {
                 ty: &$crate::Type,
                 slots: &mut $crate::SlotReader<'_>,
             ) -> $crate::Result<Self> {
-                Ok($name(slots.next() as u32 & $crate::flag_mask(ty)))
+                Ok($name(slots.read() as u32 & $crate::flag_mask(ty)))
             }
             fn load(cx: &mut $crate::LiftCx<'_>, ty: &$crate::Type, at: u32) -> $crate::Result<Self> {
                 Ok($name($crate::load_flags(cx, ty, at)?))

@@ -17,6 +17,8 @@ pub(crate) const MAX_TYPE_DEPTH: u32 = 100;
 pub(crate) struct Shape {
     pub flat: Vec<ValType>,
     pub borrows: bool,
+    /// Whether there are strings or lists in values, which lie in memory wherever the values are.
+    pub points: bool,
     pub depth: u32,
 }
 
@@ -30,7 +32,8 @@ impl Shape {
             Type::String => vec![ValType::I32; 2],
             _ => vec![ValType::I32],
         };
-        Shape { flat, borrows: matches!(ty, Type::Borrow(_)), depth: 1 }
+        let points = matches!(ty, Type::String);
+        Shape { flat, borrows: matches!(ty, Type::Borrow(_)), points, depth: 1 }
     }
 
     fn around<'s>(
@@ -40,6 +43,7 @@ impl Shape {
         let mut whole = Shape::default();
         for part in parts {
             whole.borrows |= part.borrows;
+            whole.points |= part.points;
             whole.depth = whole.depth.max(part.depth);
             join(&mut whole.flat, &part.flat);
             whole.flat.truncate(MANY.into());
@@ -66,7 +70,8 @@ impl Shape {
 
     /// The shape of a list or map.
     pub fn list(part: &Rc<Shape>) -> Result<Shape, TooLarge> {
-        Shape::around([part].into_iter(), |whole, _| *whole = vec![ValType::I32; 2])
+        let whole = Shape::around([part].into_iter(), |whole, _| *whole = vec![ValType::I32; 2])?;
+        Ok(Shape { points: true, ..whole })
     }
 
     /// The shape of a variant with these payloads.

@@ -65,7 +65,7 @@ macro_rules! numbers {
         }
         impl Lift for $ty {
             fn lift(_: &mut LiftCx<'_>, _: &Type, slots: &mut SlotReader<'_>) -> Result<$ty> {
-                Ok($unslot(slots.next()))
+                Ok($unslot(slots.read()))
             }
             fn load(cx: &mut LiftCx<'_>, _: &Type, at: u32) -> Result<$ty> {
                 let bytes = cx.bytes(at, $size)?;
@@ -127,7 +127,7 @@ impl Typed for bool {
 
 impl Lift for bool {
     fn lift(_: &mut LiftCx<'_>, _: &Type, slots: &mut SlotReader<'_>) -> Result<bool> {
-        Ok(slots.next_u32() != 0)
+        Ok(slots.read_u32() != 0)
     }
     fn load(cx: &mut LiftCx<'_>, _: &Type, at: u32) -> Result<bool> {
         Ok(cx.u8(at)? != 0)
@@ -152,7 +152,7 @@ impl Typed for char {
 
 impl Lift for char {
     fn lift(_: &mut LiftCx<'_>, _: &Type, slots: &mut SlotReader<'_>) -> Result<char> {
-        crate::abi::character(slots.next_u32())
+        crate::abi::character(slots.read_u32())
     }
     fn load(cx: &mut LiftCx<'_>, _: &Type, at: u32) -> Result<char> {
         crate::abi::character(cx.u32(at)?)
@@ -220,7 +220,7 @@ pairs! {
 
 impl Lift for String {
     fn lift(cx: &mut LiftCx<'_>, _: &Type, slots: &mut SlotReader<'_>) -> Result<String> {
-        let (at, len) = (slots.next_u32(), slots.next_u32());
+        let (at, len) = (slots.read_u32(), slots.read_u32());
         cx.string(at, len)
     }
     fn load(cx: &mut LiftCx<'_>, _: &Type, at: u32) -> Result<String> {
@@ -231,7 +231,7 @@ impl Lift for String {
 
 impl<T: Lift + Lower> Lift for Vec<T> {
     fn lift(cx: &mut LiftCx<'_>, ty: &Type, slots: &mut SlotReader<'_>) -> Result<Vec<T>> {
-        let (at, count) = (slots.next_u32(), slots.next_u32());
+        let (at, count) = (slots.read_u32(), slots.read_u32());
         cx.list(at, count, element(ty))?;
         T::load_all(cx, element(ty), at, count)
     }
@@ -287,7 +287,7 @@ impl Typed for GuestBytes {
 
 impl Lift for GuestBytes {
     fn lift(cx: &mut LiftCx<'_>, ty: &Type, slots: &mut SlotReader<'_>) -> Result<GuestBytes> {
-        let (at, len) = (slots.next_u32(), slots.next_u32());
+        let (at, len) = (slots.read_u32(), slots.read_u32());
         cx.list(at, len, element(ty))?;
         Ok(GuestBytes { memory: cx.handle, at, len })
     }
@@ -324,7 +324,7 @@ pub fn lift_variant<T>(
 ) -> Result<T> {
     let Some(variant) = variant_of(ty) else { return Err(crate::error::usage("not a variant")) };
     let end = slots.position() + usize::from(variant.abi.flat);
-    let number = slots.next_u32();
+    let number = slots.read_u32();
     tag(variant, number)?;
     let value = payload(cx, number, case(variant, number as usize), slots)?;
     slots.skip_to(end);
@@ -376,13 +376,12 @@ pub fn store_variant(
     payload(cx, case(variant, number as usize), at + variant.payload)
 }
 
+/// How the payload of a case is checked, when it has one.
+type CheckCase = Option<fn(&Type, &dyn Kinds) -> bool>;
+
 /// Whether a variant has these cases; a case without payload is checked by `None`.
 #[doc(hidden)]
-pub fn check_variant(
-    ty: &Type,
-    kinds: &dyn Kinds,
-    cases: &[(&str, Option<fn(&Type, &dyn Kinds) -> bool>)],
-) -> bool {
+pub fn check_variant(ty: &Type, kinds: &dyn Kinds, cases: &[(&str, CheckCase)]) -> bool {
     let Some(variant) = variant_of(ty) else { return false };
     variant.cases.len() == cases.len()
         && variant.cases.iter().zip(cases).all(|(case, (name, check))| {
@@ -517,7 +516,7 @@ impl<T: 'static + ?Sized> Typed for Resource<T> {
 
 impl<T: 'static + ?Sized> Lift for Resource<T> {
     fn lift(cx: &mut LiftCx<'_>, ty: &Type, slots: &mut SlotReader<'_>) -> Result<Self> {
-        take(cx, ty, slots.next_u32())
+        take(cx, ty, slots.read_u32())
     }
     fn load(cx: &mut LiftCx<'_>, ty: &Type, at: u32) -> Result<Self> {
         let index = cx.u32(at)?;

@@ -154,6 +154,8 @@ pub struct FuncType {
     /// The parameters as a tuple in memory.
     pub(crate) params_abi: Abi,
     borrows: bool,
+    params_point: bool,
+    result_points: bool,
     flat_params: Vec<ValType>,
     flat_result: Vec<ValType>,
 }
@@ -309,7 +311,7 @@ impl FuncType {
     /// A type of these parameters, whose shapes are those of a record, and this result.
     pub(crate) fn new(
         mut params: Vec<Field>,
-        flat_params: &Shape,
+        shape: &Shape,
         result: Option<(Type, Rc<Shape>)>,
     ) -> Result<FuncType, TooLarge> {
         let params_abi = lay_out(&mut params)?;
@@ -317,8 +319,10 @@ impl FuncType {
         Ok(FuncType {
             params: params.into(),
             params_abi,
-            borrows: flat_params.borrows,
-            flat_params: flat_params.flat.clone(),
+            borrows: shape.borrows,
+            params_point: shape.points,
+            result_points: result_shape.as_ref().is_some_and(|shape| shape.points),
+            flat_params: shape.flat.clone(),
             flat_result: result_shape.map_or_else(Vec::new, |shape| shape.flat.clone()),
             result,
         })
@@ -332,6 +336,16 @@ impl FuncType {
     /// Whether the result is returned in memory.
     pub(crate) fn result_in_memory(&self) -> bool {
         self.flat_result.len() > MAX_FLAT_RESULTS
+    }
+
+    /// Whether something of the parameters lies in memory.
+    pub(crate) fn params_need_memory(&self) -> bool {
+        self.params_point || self.params_in_memory()
+    }
+
+    /// Whether something of the result lies in memory.
+    pub(crate) fn result_needs_memory(&self) -> bool {
+        self.result_points || self.result_in_memory()
     }
 
     /// The core values that parameters are passed as, but for the place of a result in memory.

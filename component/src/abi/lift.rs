@@ -34,14 +34,14 @@ impl<'a> SlotReader<'a> {
     }
 
     /// The next slot.
-    pub fn next(&mut self) -> u64 {
+    pub fn read(&mut self) -> u64 {
         self.at += 1;
         // Types decide how many slots there are, and callers give as many.
         self.slots.get(self.at - 1).copied().unwrap_or(0)
     }
 
-    pub(crate) fn next_u32(&mut self) -> u32 {
-        self.next() as u32
+    pub(crate) fn read_u32(&mut self) -> u32 {
+        self.read() as u32
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -118,6 +118,11 @@ impl LiftCx<'_> {
                 "the values of one call take more of the host's memory than its limit allows",
             )),
         }
+    }
+
+    /// Gives back what was taken into account and not needed.
+    pub(crate) fn refund(&mut self, bytes: usize) {
+        self.budget = self.budget.saturating_add(bytes);
     }
 
     /// Checks where a list lies.

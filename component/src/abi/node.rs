@@ -68,19 +68,19 @@ impl Node {
     pub fn lift(cx: &mut LiftCx<'_>, ty: &Type, slots: &mut SlotReader<'_>) -> Result<Node> {
         match ty {
             Type::String => {
-                let (at, len) = (slots.next_u32(), slots.next_u32());
+                let (at, len) = (slots.read_u32(), slots.read_u32());
                 cx.string(at, len).map(Node::String)
             }
             Type::List(element) => {
-                let (at, len) = (slots.next_u32(), slots.next_u32());
+                let (at, len) = (slots.read_u32(), slots.read_u32());
                 Node::load_list(cx, element, at, len)
             }
             Type::Map(pair) => {
-                let (at, len) = (slots.next_u32(), slots.next_u32());
+                let (at, len) = (slots.read_u32(), slots.read_u32());
                 Node::load_list(cx, &Type::Record(pair.clone()), at, len)
             }
             Type::FixedList(list) => {
-                cx.charge(list.count as usize * NODE_BYTES)?;
+                cx.charge((list.count as usize).saturating_mul(NODE_BYTES))?;
                 let nodes = (0..list.count).map(|_| Node::lift(cx, &list.element, slots));
                 nodes.collect::<Result<_>>().map(Node::List)
             }
@@ -92,23 +92,26 @@ impl Node {
             | Type::Option(variant)
             | Type::Result(variant) => {
                 let end = slots.position() + usize::from(variant.abi.flat);
-                let case = slots.next_u32();
+                let case = slots.read_u32();
                 let node = match tag(variant, case)? {
-                    Some(ty) => Some(Box::new(Node::lift(cx, ty, slots)?)),
+                    Some(ty) => {
+                        cx.charge(NODE_BYTES)?;
+                        Some(Box::new(Node::lift(cx, ty, slots)?))
+                    }
                     None => None,
                 };
                 slots.skip_to(end);
                 Ok(Node::Case(case, node))
             }
             Type::Own(ty) => {
-                let (resource, rep) = cx.own(slots.next_u32(), *ty)?;
+                let (resource, rep) = cx.own(slots.read_u32(), *ty)?;
                 Ok(Node::Handle(resource, rep))
             }
             Type::Borrow(ty) => {
-                let (resource, rep) = cx.borrow(slots.next_u32(), *ty)?;
+                let (resource, rep) = cx.borrow(slots.read_u32(), *ty)?;
                 Ok(Node::Handle(resource, rep))
             }
-            _ => scalar(ty, slots.next()).map(Node::Scalar),
+            _ => scalar(ty, slots.read()).map(Node::Scalar),
         }
     }
 
@@ -147,7 +150,10 @@ impl Node {
             | Type::Result(variant) => {
                 let case = cx.unsigned(at, variant.tag_size)?;
                 let node = match tag(variant, case)? {
-                    Some(ty) => Some(Box::new(Node::load(cx, ty, at + variant.payload)?)),
+                    Some(ty) => {
+                        cx.charge(NODE_BYTES)?;
+                        Some(Box::new(Node::load(cx, ty, at + variant.payload)?))
+                    }
                     None => None,
                 };
                 Ok(Node::Case(case, node))
@@ -179,9 +185,8 @@ impl Node {
     fn load_list(cx: &mut LiftCx<'_>, element: &Type, at: u32, count: u32) -> Result<Node> {
         cx.list(at, count, element)?;
         if let Some(size) = element.plain() {
-            let bytes = cx.bytes(at, size * count)?.to_vec();
-            cx.charge(bytes.len())?;
-            return Ok(Node::Plain(bytes));
+            cx.charge(size as usize * count as usize)?;
+            return Ok(Node::Plain(cx.bytes(at, size * count)?.to_vec()));
         }
         Node::load_elements(cx, element, at, count)
     }

@@ -24,7 +24,13 @@ pub(super) fn load(cx: &mut LiftCx<'_>, at: u32, len: u32) -> Result<String> {
         return Err(violation("unaligned pointer"));
     }
     let bytes = bytes.filter(|bytes| *bytes <= MAX_STRING_BYTES).ok_or_else(beyond)?;
-    // A unit of any encoding becomes at most three bytes.
+    cx.bytes(at, bytes).map_err(|_| beyond())?;
+    // UTF-8 has at most two bytes for a byte of Latin-1, and three for two of UTF-16; strings grow by doubling.
+    let most = match cx.encoding {
+        Encoding::Utf8 => bytes as usize,
+        _ => (bytes as usize).saturating_mul(4),
+    };
+    cx.charge(most)?;
     let text = cx.bytes(at, bytes).map_err(|_| beyond())?;
     let text = match (cx.encoding, wide) {
         (Encoding::Utf8, _) => {
@@ -38,7 +44,7 @@ pub(super) fn load(cx: &mut LiftCx<'_>, at: u32, len: u32) -> Result<String> {
         }
         (_, false) => text.iter().map(|byte| char::from(*byte)).collect(),
     };
-    cx.charge(text.len())?;
+    cx.refund(most.saturating_sub(text.capacity()));
     Ok(text)
 }
 
@@ -68,7 +74,7 @@ pub(super) fn store(cx: &mut LowerCx<'_>, text: &str) -> Result<(u32, u32)> {
             let at = cx.allocate(2, bytes)?;
             cx.write(at, &units)?;
             let tag = if encoding == Encoding::Utf16 { 0 } else { UTF16 };
-            Ok((at, bytes / 2 | tag))
+            Ok((at, (bytes / 2) | tag))
         }
     }
 }

@@ -10,8 +10,8 @@ use super::{Builder, Scope, TypeItem, at, lacking, too_large};
 use crate::shape::Shape;
 use crate::types::{Case, Field, FixedList, Flags, Record, Type, Variant};
 
-/// The type of a value with its shape, or what this version does not have.
-type Known = std::result::Result<(Type, Rc<Shape>), &'static str>;
+/// What is known of a type, or what about it this version does not have.
+type Known<T> = std::result::Result<T, &'static str>;
 
 fn shaped(ty: Type) -> (Type, Rc<Shape>) {
     let shape = Rc::new(Shape::of(&ty));
@@ -25,7 +25,7 @@ impl TypeItem<'_> {
     }
 }
 
-fn primitive(ty: PrimitiveValType) -> std::result::Result<Type, &'static str> {
+fn primitive(ty: PrimitiveValType) -> Known<Type> {
     Ok(match ty {
         PrimitiveValType::Bool => Type::Bool,
         PrimitiveValType::S8 => Type::S8,
@@ -44,9 +44,16 @@ fn primitive(ty: PrimitiveValType) -> std::result::Result<Type, &'static str> {
     })
 }
 
+/// Fields, and the shapes of their types.
+type Fields = (Vec<Field>, Vec<Rc<Shape>>);
+
 impl<'a> Builder<'a, '_> {
     /// The type of a value, or what about it is missing in this version.
-    pub(super) fn value(&self, scope: Scope, ty: ComponentValType) -> Result<Known> {
+    pub(super) fn value(
+        &self,
+        scope: Scope,
+        ty: ComponentValType,
+    ) -> Result<Known<(Type, Rc<Shape>)>> {
         match ty {
             ComponentValType::Primitive(ty) => Ok(primitive(ty).map(shaped)),
             ComponentValType::Type(index) => match at(&self.frames[scope].types, index)? {
@@ -62,7 +69,7 @@ impl<'a> Builder<'a, '_> {
         scope: Scope,
         ty: Option<ComponentValType>,
         shapes: &mut Vec<Rc<Shape>>,
-    ) -> Result<std::result::Result<Option<Type>, &'static str>> {
+    ) -> Result<Known<Option<Type>>> {
         let Some(ty) = ty else { return Ok(Ok(None)) };
         Ok(self.value(scope, ty)?.map(|(ty, shape)| {
             shapes.push(shape);
@@ -75,7 +82,7 @@ impl<'a> Builder<'a, '_> {
         &self,
         scope: Scope,
         fields: impl Iterator<Item = (&'n str, ComponentValType)>,
-    ) -> Result<std::result::Result<(Vec<Field>, Vec<Rc<Shape>>), &'static str>> {
+    ) -> Result<Known<Fields>> {
         let (mut list, mut shapes) = (Vec::new(), Vec::new());
         for (name, ty) in fields {
             match self.value(scope, ty)? {
