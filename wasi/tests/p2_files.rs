@@ -257,6 +257,35 @@ fn streams_at_impossible_positions_fail_with_a_code() {
 }
 
 #[test]
+fn large_pieces_are_read_where_the_guest_wants_them() {
+    let temp = TempDir::new();
+    let data: Vec<u8> = (0..3_000_000u32).map(|i| (i / 7) as u8).collect();
+    temp.write("file", &data);
+    let (mut guest, root) = writable(&temp);
+    let file = guest.open(root, "file", "read").unwrap();
+    let stream = resource(&mut guest, "read-via-stream", &[of(file), u64(5)]);
+    assert!(guest.read_all(stream) == data[5..]);
+    for (len, at, wanted) in [
+        (20_000, 100, 20_000),
+        (20_000, 2_999_000, 1000),
+        (u64::MAX, 0, 1 << 20),
+        (20_000, 2_980_000, 20_000),
+        (20_000, 3_000_000, 0),
+    ] {
+        let read = value(&mut guest, "read", &[of(file), u64(len), u64(at)]);
+        let Val::Result(Ok(Some(read))) = read else { panic!("{}", show(&read)) };
+        let Val::Tuple(read) = *read else { panic!() };
+        let found = if wanted == 0 { Vec::new() } else { bytes_of(&read[0]) };
+        assert!(found == data[at as usize..at as usize + wanted], "{len} {at}");
+        assert_eq!(show(&read[1]), (wanted == 0).to_string());
+    }
+    // What is shorter than it was when it was asked is short for the guest.
+    std::fs::write(temp.join("file"), &data[..20_000]).unwrap();
+    let stream = resource(&mut guest, "read-via-stream", &[of(file), u64(0)]);
+    assert!(guest.read_all(stream) == data[..20_000]);
+}
+
+#[test]
 fn attributes_are_those_of_the_host() {
     let temp = TempDir::new();
     temp.write("file", "12345");

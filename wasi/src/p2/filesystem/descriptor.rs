@@ -250,7 +250,7 @@ pub(super) fn open_at(
         Opened::File(fd, class) => {
             // Libraries of guests ask to change directories whenever they write; files have no such flag.
             let flags = flags.without(DescriptorFlags::MUTATE_DIRECTORY);
-            Object::File(File { fd: Arc::new(fd), class, access, flags, seat: Arc::new(seat) })
+            Object::File(File::new(fd, class, access, flags, seat))
         }
     };
     Ok(p2.table.push(Descriptor(object))?)
