@@ -58,6 +58,9 @@ in_forky sh -euc '
     wac plug $made/user.wasm --plug $made/counters.wasm -o out/pair.wasm
     wasm-tools component new ../files/files.wasm -o out/files-adapter.wasm \
         --adapt wasi_snapshot_preview1=../out/components/adapter.wasm
+    wit=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -path "*/wasip2-2.0.1+wasi-0.2.12/wit" -print -quit)
+    cargo run --quiet --locked --release -p forward -- "$wit" wasi:io wasi:cli wasi:clocks wasi:random \
+        wasi:filesystem wasi:config wasi:logging > out/forward.wasm
     for component in out/*.wasm; do
         wasm-tools strip --all $component -o $component
         wasm-tools validate $component

@@ -44,10 +44,8 @@ struct Taken(OutputPipe);
 
 impl OutputStream for Taken {
     fn check_write(&mut self) -> StreamResult<usize> {
-        match self.0.room() {
-            0 => Err(Errno::Nospc.into()),
-            room => Ok(room.min(PIECE)),
-        }
+        // A full pipe is an error of the write that does not fit, not of those before.
+        Ok(self.0.room().clamp(1, PIECE))
     }
 
     fn write(&mut self, bytes: &[u8]) -> StreamResult<()> {

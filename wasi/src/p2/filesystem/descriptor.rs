@@ -225,9 +225,7 @@ pub(super) fn open_at(
     let open = Open {
         follow: path_flags.follow(),
         create: open_flags.contains(OpenFlags::CREATE),
-        // Only directories have that flag.
-        directory: open_flags.contains(OpenFlags::DIRECTORY)
-            || has(DescriptorFlags::MUTATE_DIRECTORY),
+        directory: open_flags.contains(OpenFlags::DIRECTORY),
         exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
         truncate: open_flags.contains(OpenFlags::TRUNCATE),
         read: has(DescriptorFlags::READ),
@@ -250,7 +248,9 @@ pub(super) fn open_at(
     let object = match opened {
         Opened::Dir(dir) => Object::Dir(dir, Some(seat)),
         Opened::File(fd, class) => {
-            Object::File(File { fd: Arc::new(fd), class, access, flags, seat: Arc::new(seat) })
+            // Libraries of guests ask to change directories whenever they write; files have no such flag.
+            let flags = flags.without(DescriptorFlags::MUTATE_DIRECTORY);
+            Object::File(File::new(fd, class, access, flags, seat))
         }
     };
     Ok(p2.table.push(Descriptor(object))?)

@@ -4,7 +4,9 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use lithe_component::HostBytes;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno as HostErrno, ReadWriteFlags};
 
@@ -20,6 +22,8 @@ use crate::{Access, Errno};
 
 /// Bytes that one call reads at most, and that a stream takes at a time.
 const PIECE: usize = 1 << 20;
+/// From so many bytes on, reading straight into the guest's memory saves more than asking for the size costs.
+const DIRECT: usize = 16 << 10;
 
 /// An open file that is not a directory.
 #[derive(Clone)]
@@ -29,7 +33,9 @@ pub(super) struct File {
     /// What the grant allows that the file was opened beneath.
     pub access: Access,
     pub flags: DescriptorFlags,
-    pub seat: Arc<Seat>,
+    /// Whether a failure has come up that only [`File::read_at`] can tell the guest.
+    failed: Arc<AtomicBool>,
+    seat: Arc<Seat>,
 }
 
 fn again<T>(mut operation: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
@@ -42,6 +48,17 @@ fn again<T>(mut operation: impl FnMut() -> rustix::io::Result<T>) -> rustix::io:
 }
 
 impl File {
+    pub fn new(
+        fd: OwnedFd,
+        class: Class,
+        access: Access,
+        flags: DescriptorFlags,
+        seat: Seat,
+    ) -> File {
+        let (fd, seat) = (Arc::new(fd), Arc::new(seat));
+        File { fd, class, access, flags, failed: Arc::default(), seat }
+    }
+
     /// Fails unless it is open for reading.
     fn readable(&self) -> Result<(), Errno> {
         match self.flags.contains(DescriptorFlags::READ) {
@@ -65,15 +82,45 @@ impl File {
         Ok(bytes)
     }
 
+    /// Reads at a position straight into the guest's memory, when there is much; then moves on `next`.
+    fn direct_at(&self, max: usize, at: u64, next: &Arc<AtomicU64>) -> Option<HostBytes> {
+        if max < DIRECT || self.class != Class::File || self.failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let size = u64::try_from(rustix::fs::fstat(&self.fd).ok()?.st_size).ok()?;
+        let len = size.saturating_sub(at).min(max.min(PIECE) as u64) as usize;
+        if len < DIRECT {
+            return None;
+        }
+        let (file, next) = (self.clone(), next.clone());
+        Some(HostBytes::filled(len, move |place| {
+            match again(|| rustix::io::pread(&file.fd, &mut *place, at)) {
+                Ok(count) if count > 0 => {
+                    next.store(at + count as u64, Ordering::Relaxed);
+                    count
+                }
+                // The next call meets it again, and tells.
+                _ => {
+                    file.failed.store(true, Ordering::Relaxed);
+                    0
+                }
+            }
+        }))
+    }
+
     /// What is at a position, and whether that is the end.
-    pub fn read(&self, len: u64, at: u64) -> Result<(Vec<u8>, bool), Errno> {
+    pub fn read(&self, len: u64, at: u64) -> Result<(HostBytes, bool), Errno> {
         self.readable()?;
         if len == 0 {
-            return Ok((Vec::new(), false));
+            return Ok((Vec::new().into(), false));
         }
-        let bytes = self.read_at(len.min(PIECE as u64) as usize, at)?;
+        let len = len.min(PIECE as u64) as usize;
+        if let Some(bytes) = self.direct_at(len, at, &Arc::default()) {
+            return Ok((bytes, false));
+        }
+        let bytes = self.read_at(len, at)?;
         let ended = bytes.is_empty();
-        Ok((bytes, ended))
+        Ok((bytes.into(), ended))
     }
 
     /// Writes to a position; how much that was.
@@ -90,7 +137,10 @@ impl File {
     pub fn read_stream(&self, at: u64) -> Result<Input, Errno> {
         self.readable()?;
         Ok(match self.class {
-            Class::File => Input::new(FileInput { file: self.clone(), at, ended: false }),
+            Class::File => {
+                let at = Arc::new(AtomicU64::new(at));
+                Input::new(FileInput { file: self.clone(), at, ended: false })
+            }
             _ => Input::new(HostInput::new(self.shared(), Some(self.seat.clone()))),
         })
     }
@@ -110,7 +160,8 @@ impl File {
 
 struct FileInput {
     file: File,
-    at: u64,
+    /// Shared with those who read when the place for the bytes is known.
+    at: Arc<AtomicU64>,
     ended: bool,
 }
 
@@ -123,13 +174,22 @@ impl InputStream for FileInput {
         }
         // Whatever ends the stream, it stays at its end.
         self.ended = true;
-        let bytes = self.file.read_at(max, self.at)?;
+        let at = self.at.load(Ordering::Relaxed);
+        let bytes = self.file.read_at(max, at)?;
         if bytes.is_empty() {
             return Err(StreamFailure::Closed);
         }
         self.ended = false;
-        self.at += bytes.len() as u64;
+        self.at.store(at + bytes.len() as u64, Ordering::Relaxed);
         Ok(bytes)
+    }
+
+    fn read_to_guest(&mut self, max: usize) -> StreamResult<HostBytes> {
+        let at = self.at.load(Ordering::Relaxed);
+        match self.ended {
+            false if let Some(bytes) = self.file.direct_at(max, at, &self.at) => Ok(bytes),
+            _ => self.read(max).map(HostBytes::from),
+        }
     }
 
     fn readiness(&mut self) -> Readiness {

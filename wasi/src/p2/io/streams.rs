@@ -2,7 +2,7 @@
 //! that writes more than it was permitted traps, and what one call moves is limited.
 
 use lithe::{Error, Result};
-use lithe_component::{GuestBytes, Linker, Resource, ResourceTable, variant};
+use lithe_component::{GuestBytes, HostBytes, Linker, Resource, ResourceTable, variant};
 
 use super::{IoError, Subscribe, subscribe};
 use crate::p2::{P2, Readiness, View, failed, interface};
@@ -50,6 +50,10 @@ pub type StreamResult<T> = std::result::Result<T, StreamFailure>;
 pub trait InputStream: Send + 'static {
     /// Reads at most so many bytes; none when there are none now.
     fn read(&mut self, max: usize) -> StreamResult<Vec<u8>>;
+    /// Reads like [`InputStream::read`], where it can straight into the guest's memory.
+    fn read_to_guest(&mut self, max: usize) -> StreamResult<HostBytes> {
+        self.read(max).map(HostBytes::from)
+    }
     /// Drops at most so many bytes.
     fn skip(&mut self, max: usize) -> StreamResult<usize> {
         self.read(max).map(|bytes| bytes.len())
@@ -255,12 +259,13 @@ pub(super) fn add_to_linker<T: View>(linker: &mut Linker<T>) -> Result<()> {
 
     streams.func("[method]input-stream.read", |mut cx, (this, len): (In, u64)| {
         let table = &mut cx.data_mut().p2().table;
-        let result = table.at_mut(&this)?.0.read(limited(len));
+        let result = table.at_mut(&this)?.0.read_to_guest(limited(len));
         answer(table, result)
     })?;
     streams.func("[method]input-stream.blocking-read", |mut cx, (this, len): (In, u64)| {
         let p2 = cx.data_mut().p2();
-        read_blocking(p2, &this, len, Vec::is_empty, |stream, max| stream.read(max))
+        let read = |stream: &mut dyn InputStream, max| stream.read_to_guest(max);
+        read_blocking(p2, &this, len, HostBytes::is_empty, read)
     })?;
     streams.func("[method]input-stream.skip", |mut cx, (this, len): (In, u64)| {
         let table = &mut cx.data_mut().p2().table;
