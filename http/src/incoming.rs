@@ -3,6 +3,7 @@
 //! for ever when a time is set.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub(crate) struct Source {
     waker: Waker,
     event: Event,
     /// How many bytes came.
-    count: Option<Arc<std::sync::atomic::AtomicU64>>,
+    count: Option<Arc<AtomicU64>>,
 }
 
 impl Source {
@@ -71,7 +72,7 @@ impl Source {
     }
 
     /// Counts the bytes that come.
-    pub fn counted(mut self, count: Arc<std::sync::atomic::AtomicU64>) -> Source {
+    pub fn counted(mut self, count: Arc<AtomicU64>) -> Source {
         self.count = Some(count);
         self
     }
@@ -101,7 +102,7 @@ impl Source {
                         Ok(data) => {
                             if let Some(count) = &self.count {
                                 let bytes = data.len() as u64;
-                                count.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+                                count.fetch_add(bytes, Ordering::Relaxed);
                             }
                             self.piece = data;
                             if !self.piece.is_empty() {

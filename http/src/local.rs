@@ -1,5 +1,5 @@
-//! Small tools for tasks that stay on one thread: hyper's executor, a race of two futures, wakers that set events. Used
-//! by the server and the client. Invariant: nothing here is sent to another thread but the wakers.
+//! Small tools for tasks that stay on one thread: their runtime, hyper's executor, a race of two futures, wakers that set
+//! events. Used by the server and the client. Invariant: nothing here is sent to another thread but the wakers.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -7,6 +7,15 @@ use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
 
 use lithe_wasi::p2::Event;
+
+/// Names that one event loop looks up at a time; each takes a thread.
+const MAX_LOOKUPS: usize = 16;
+
+/// The runtime of an event loop.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(MAX_LOOKUPS).build()
+}
 
 /// Runs the tasks of hyper on the event loop of this thread.
 #[derive(Clone, Copy)]

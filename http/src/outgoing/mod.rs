@@ -113,8 +113,7 @@ impl Client {
         let (jobs, queue) = mpsc::unbounded_channel();
         let roots = self.0.roots.clone();
         let failed = |error| Error::host(format!("the thread of the HTTP client: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(failed)?;
+        let runtime = crate::local::runtime().map_err(failed)?;
         if self.0.jobs.set(jobs).is_ok() {
             let run = move || LocalSet::new().block_on(&runtime, pool::serve(queue, roots));
             std::thread::Builder::new().name("http client".into()).spawn(run).map_err(failed)?;

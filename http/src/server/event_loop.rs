@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use lithe::fiber::FiberStack;
 use tokio::sync::mpsc;
@@ -20,13 +21,16 @@ use super::program::Spare;
 use super::watchdog::Running;
 use super::{Shared, Stage};
 use crate::Http;
-use crate::local::{First, first};
+use crate::local::{self, First, first};
 use crate::outgoing::Client;
 
 /// Stacks that are kept for later requests.
 const MAX_STACKS: usize = 256;
 /// Instances that are kept for later requests.
 const MAX_SPARES: usize = 256;
+
+/// How long a guest may compute before its event loop gets fewer connections.
+const HELD_UP: Duration = Duration::from_millis(20);
 
 /// The thread of an event loop, as others see it.
 pub(super) struct EventLoop {
@@ -92,19 +96,18 @@ impl Env {
 }
 
 impl EventLoop {
-    /// Starts the thread of one of so many event loops.
-    pub fn start(shared: &Arc<Shared>, number: usize, count: usize) -> io::Result<EventLoop> {
+    /// Starts the thread.
+    pub fn start(shared: &Arc<Shared>, number: usize) -> io::Result<EventLoop> {
         let (connections, queue) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = local::runtime()?;
         let (open, running) = (Arc::<AtomicUsize>::default(), Arc::<Running>::default());
         let metrics = Arc::<Metrics>::default();
-        let most = (shared.config.max_connections / count).max(1);
         let body = {
             let (shared, open) = (shared.clone(), open.clone());
             let (running, metrics) = (running.clone(), metrics.clone());
             move || {
-                let local = LocalSet::new();
-                local.block_on(&runtime, async move {
+                let tasks = LocalSet::new();
+                tasks.block_on(&runtime, async move {
                     let client = Client::on_this_loop(shared.config.roots.clone());
                     let env = Env {
                         shared,
@@ -117,8 +120,13 @@ impl EventLoop {
                         spares: RefCell::default(),
                         client,
                     };
-                    serve(Rc::new(env), queue, most).await;
+                    serve(Rc::new(env), queue).await;
                 });
+                let context = runtime.enter();
+                drop(tasks);
+                drop(context);
+                // Names that are being looked up are of no interest any more.
+                runtime.shutdown_background();
             }
         };
         let thread = std::thread::Builder::new().name(format!("loop {number}")).spawn(body)?;
@@ -128,6 +136,11 @@ impl EventLoop {
     /// Connections that it has.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether a guest has been computing for so long that connections had better go elsewhere.
+    pub fn is_held_up(&self, now: Instant) -> bool {
+        self.running.since().is_some_and(|since| now.saturating_duration_since(since) > HELD_UP)
     }
 
     pub fn running(&self) -> Arc<Running> {
@@ -155,11 +168,7 @@ impl EventLoop {
     }
 }
 
-async fn serve(
-    env: Rc<Env>,
-    mut queue: mpsc::UnboundedReceiver<(TcpStream, SocketAddr)>,
-    most: usize,
-) {
+async fn serve(env: Rc<Env>, mut queue: mpsc::UnboundedReceiver<(TcpStream, SocketAddr)>) {
     let builder = Rc::new(connection::builder(&env.shared.config));
     let mut stage = env.shared.stage.subscribe();
     let mut number = 0;
@@ -171,7 +180,7 @@ async fn serve(
         };
         number += 1;
         let place = Place::new(&env, number);
-        if env.activities.borrow().len() > most && !make_room(&env, number) {
+        if env.activities.borrow().len() > env.shared.connections && !make_room(&env, number) {
             connection::refuse(&stream);
             continue;
         }

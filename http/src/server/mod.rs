@@ -9,13 +9,13 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use lithe_http::server::{Config, Program, Server};
-//! # fn program() -> Arc<dyn lithe_http::server::Serve> { unimplemented!() }
+//! use lithe_http::server::{Config, Serve, Server};
 //!
-//! let server = Server::bind(Config::default(), program())?;
-//! eprintln!("serving on http://{}/", server.address());
-//! server.run()?;
-//! # Ok::<(), std::io::Error>(())
+//! fn serve(program: Arc<dyn Serve>) -> std::io::Result<()> {
+//!     let server = Server::bind(Config::default(), program)?;
+//!     eprintln!("serving on http://{}/", server.address());
+//!     server.run()
+//! }
 //! ```
 //!
 //! Invariant: everything that a client can make the server keep has a limit in [`Config`].
@@ -32,8 +32,9 @@ mod watchdog;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
@@ -49,6 +50,11 @@ use crate::types::FieldLimits;
 use event_loop::EventLoop;
 use watchdog::Watchdog;
 
+/// Is told of requests that have ended.
+pub type Log = dyn Fn(&Access<'_>) + Send + Sync;
+/// Is told of guests that ended with an error.
+pub type Errors = dyn Fn(&Report<'_>) + Send + Sync;
+
 /// How a server works. Every limit has a default.
 #[derive(Clone)]
 pub struct Config {
@@ -58,7 +64,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Event loops; by default one for each processor.
     pub loops: usize,
-    /// Connections that are open at a time. Beyond it the one that is idle for longest makes room. Default 4096.
+    /// Connections that are open at a time, though no more than half of the files that the process may open. Beyond it
+    /// the one that is idle for longest makes room. Default 4096.
     pub max_connections: usize,
     /// Requests that one event loop runs at a time; further ones get status 503. Default 1024.
     pub max_requests: usize,
@@ -88,9 +95,9 @@ pub struct Config {
     /// Whom guests' requests trust besides the usual authorities.
     pub roots: Roots,
     /// Told of each request that has ended.
-    pub log: Option<Arc<dyn Fn(&Access<'_>) + Send + Sync>>,
+    pub log: Option<Arc<Log>>,
     /// Told of each guest that ended with an error.
-    pub errors: Option<Arc<dyn Fn(&Report<'_>) + Send + Sync>>,
+    pub errors: Option<Arc<Errors>>,
 }
 
 impl Default for Config {
@@ -135,6 +142,8 @@ struct Shared {
     program: RwLock<Arc<dyn Serve>>,
     stage: watch::Sender<Stage>,
     watchdog: Watchdog,
+    /// Connections of one event loop.
+    connections: usize,
 }
 
 impl Shared {
@@ -190,7 +199,10 @@ impl Server {
         let listener = listen(config.address)?;
         let metrics = config.metrics.map(listen).transpose()?;
         let address = listener.local_addr()?;
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let most = config.max_connections.min(usize::try_from(files / 2).unwrap_or(usize::MAX));
         let shared = Arc::new(Shared {
+            connections: (most / config.loops.max(1)).max(1),
             config,
             program: RwLock::new(program),
             stage: watch::Sender::new(Stage::Serves),
@@ -218,7 +230,7 @@ impl Server {
     pub fn run(self) -> io::Result<()> {
         let Server { shared, listener, metrics, .. } = self;
         let count = shared.config.loops.max(1);
-        let loops = (0..count).map(|number| EventLoop::start(&shared, number, count));
+        let loops = (0..count).map(|number| EventLoop::start(&shared, number));
         let loops = loops.collect::<io::Result<Vec<_>>>()?;
         let watchdog = shared.watchdog.start(loops.iter().map(EventLoop::running).collect())?;
         let figures: Vec<_> = loops.iter().map(EventLoop::metrics).collect();
@@ -273,7 +285,10 @@ async fn accept(shared: &Arc<Shared>, listener: tokio::net::TcpListener, loops: 
             First::A(()) => return,
             First::B(Ok((stream, peer))) => {
                 // Equal numbers of connections are the fairest that can be done without knowing what they will ask for.
-                if let Some(least) = loops.iter().min_by_key(|event_loop| event_loop.open())
+                let now = Instant::now();
+                let load =
+                    |event_loop: &&EventLoop| (event_loop.is_held_up(now), event_loop.open());
+                if let Some(least) = loops.iter().min_by_key(load)
                     && let Ok(stream) = stream.into_std()
                 {
                     least.give(stream, peer);

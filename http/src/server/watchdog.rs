@@ -16,19 +16,26 @@ const PATIENCE: u32 = 100;
 /// A guest, and until when it may run.
 type Guest = (Option<Instant>, InterruptHandle);
 
-/// The guest that runs on an event loop now.
+/// The guest that runs on an event loop now, and since when.
 #[derive(Default)]
-pub(super) struct Running(Mutex<Option<Guest>>);
+pub(super) struct Running(Mutex<Option<(Instant, Guest)>>);
 
 impl Running {
     /// A guest runs from now on, or none.
     pub fn set(&self, guest: Option<Guest>) {
+        let guest = guest.map(|guest| (Instant::now(), guest));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = guest;
+    }
+
+    /// Since when a guest runs without waiting, if one does.
+    pub fn since(&self) -> Option<Instant> {
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map(|(since, _)| *since)
     }
 
     fn look(&self, now: Instant, all: bool) {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((until, guest)) = &*running
+        if let Some((_, (until, guest))) = &*running
             && (all || until.is_some_and(|until| until <= now))
         {
             guest.interrupt();
