@@ -71,7 +71,7 @@ fn command(verb: Verb) -> Command {
         // Everything after the file belongs to the guest.
         Verb::Run => operand.num_args(0..).trailing_var_arg(true),
         Verb::Validate | Verb::Wast => operand.num_args(0..),
-        Verb::Compile | Verb::Inspect | Verb::Cache | Verb::Completions => operand,
+        Verb::Serve | Verb::Compile | Verb::Inspect | Verb::Cache | Verb::Completions => operand,
     };
     let command = Command::new(row.name).about(row.help).override_usage(usage);
     with_flags(command, verb).arg(operand)
@@ -135,6 +135,7 @@ fn hint(value: &str) -> ValueHint {
     match value {
         "FILE" | "NAME=FILE" => ValueHint::FilePath,
         "PATH" => ValueHint::AnyPath,
+        "HOST[:PORT]" => ValueHint::Hostname,
         _ if value.starts_with("HOST") => ValueHint::DirPath,
         _ => ValueHint::Other,
     }

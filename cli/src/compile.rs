@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use lithe::{Artifact, Compilation, Config, Engine, Error, Module, Strategy};
+use lithe_component::Component;
 use rustix::fs::FileType;
 
 use crate::cache::{self, Cache};
@@ -33,6 +34,19 @@ pub fn compile(options: &Options) -> Result<i32, Report> {
         let headline = format!("`{}` is an artifact, compiled already", file.display());
         return Err(Report::new(FAILED, "precompiled", headline));
     }
+    if Component::is(&bytes) {
+        return match target {
+            Target::Cache(cache) => component(options, &engine, file, &bytes, cache.of(&engine)),
+            Target::File(_) | Target::Stdout => {
+                let headline = format!(
+                    "`{}` is a component; the code of its modules goes into the cache",
+                    file.display()
+                );
+                let report = Report::new(USAGE, "component", headline);
+                Err(report.hint(format!("say `lithe compile --cache {}`", file.display())))
+            }
+        };
+    }
     let module = Module::named(&engine, bytes, &load::name(file));
     let module = module.map_err(|error| report::load(file, &error))?;
     let loaded = clock.elapsed();
@@ -55,6 +69,27 @@ pub fn compile(options: &Options) -> Result<i32, Report> {
             Format::Text => figures.text(),
             Format::Json => format!("{}\n", figures.json()),
         });
+    }
+    Ok(0)
+}
+
+/// Compiles the core modules of a component into the cache.
+fn component(
+    options: &Options,
+    engine: &Engine,
+    file: &Path,
+    bytes: &[u8],
+    mut cache: Cache,
+) -> Result<i32, Report> {
+    let name = load::name(file);
+    let component =
+        Component::with_modules(engine, bytes, |bytes| Module::named(engine, bytes, &name));
+    let component = component.map_err(|error| report::load(file, &error))?;
+    for module in component.modules() {
+        with_progress(options, file, |how| {
+            let job = Job { file, module, how, emit: Emit::Artifact };
+            job.cached(&mut cache).map(drop)
+        })?;
     }
     Ok(0)
 }
@@ -107,13 +142,18 @@ impl Job<'_> {
         report::load(self.file, error)
     }
 
-    fn cache(&self, mut cache: Cache, input: &Input<'_>) -> Result<u64, Report> {
+    fn cached(&self, cache: &mut Cache) -> Result<cache::Entry, Report> {
         let hash = self.module.hash();
         let entry = cache.store(&hash, |draft| self.module.compile_to(self.how, draft));
-        let entry = entry.map_err(|error| self.failed(&error))?.ok_or_else(|| {
+        entry.map_err(|error| self.failed(&error))?.ok_or_else(|| {
             let headline = "the cache does not take the code: it is too large, or the folder cannot be written";
             Report::new(FAILED, "cache", headline)
-        })?;
+        })
+    }
+
+    fn cache(&self, mut cache: Cache, input: &Input<'_>) -> Result<u64, Report> {
+        let hash = self.module.hash();
+        let entry = self.cached(&mut cache)?;
         if let Some(stat) = input.settled() {
             let question = cache.question(&cache::identity(stat));
             cache.note(&question, &hash);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use lithe::Features;
 
-use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, LATER_VERBS, TOPICS, VERBS, Verb};
+use crate::flags::{self, FLAGS, Flag, GROUPS, Group, Id, TOPICS, VERBS, Verb};
 
 /// The keys of a group, one a line.
 pub fn keys_as_text(group: Group) -> String {
@@ -54,9 +54,6 @@ pub fn markdown() -> String {
         let usage = row.usage.replace('|', "\\|");
         let _ = writeln!(text, "| `lithe {name} {usage}` | {} |", row.help);
     }
-    for (name, _) in LATER_VERBS {
-        let _ = writeln!(text, "| `lithe {name}` | Arrives with a later release |");
-    }
     for (topic, heading) in TOPICS {
         let _ =
             write!(text, "\n## {heading}\n\n| flag | key | verbs | meaning |\n|---|---|---|---|\n");
@@ -97,6 +94,7 @@ pub fn markdown() -> String {
     let later = FLAGS.iter().filter(|flag| flag.id == Id::Later);
     let later: Vec<&str> = later.filter_map(|flag| flag.key).map(|(_, key)| key).collect();
     let _ = writeln!(text, "\nRefused until a later release brings them: `-S` {}.", quoted(&later));
+    text += NETWORK;
     text += NATIVE;
     text += "\n## Configuration file\n\n\
              `--config FILE` reads TOML: long flags without their dashes at the top, and the keys of `-O`, `-C`, \
@@ -108,6 +106,16 @@ pub fn markdown() -> String {
              [wasm]\n\
              max-memory-size = \"64M\"\n\
              ```\n\n\
+             `--grants FILE` reads such a file that has grants alone, so that it can be looked at and passed on: the \
+             flags of the section\n\"Grants\" above, and their keys in the table `wasi`. Directories in it are \
+             relative to the file.\n\n\
+             ```toml\n\
+             dir = [\"data::/data\", \"assets::/assets::ro\"]\n\
+             env = [\"LANG=C\"]\n\
+             net = [\"tcp:db.example.com:5432\", \"lookup:*.internal.example.com\"]\n\
+             http = [\"api.example.com\"]\n\
+             var = [\"mode=production\"]\n\
+             ```\n\n\
              ## Exit codes\n\n\
              | code | meaning |\n|---|---|\n\
              | the guest's own | the guest ended, 0 when it returned |\n\
@@ -117,6 +125,50 @@ pub fn markdown() -> String {
              | 134 | the guest trapped, or used up its fuel or time |\n";
     text
 }
+
+const NETWORK: &str = "
+## Network
+
+A guest reaches nothing that no rule names. `--net` takes one rule, and may be given often:
+
+| rule | grants |
+|---|---|
+| `tcp:HOST:PORT` | connections |
+| `udp:HOST:PORT` | datagrams to the host |
+| `listen:HOST:PORT` | TCP and UDP sockets that are bound to the address; port 0 is one that the system chooses |
+| `lookup:NAME` | asking for the addresses of a name |
+
+A host is an address (`10.0.0.1`, `[2001:db8::1]`), a network (`10.0.0.0/8`, `[fd00::/8]`), `localhost` (127.0.0.1 and
+::1), a name, all names beneath one (`*.example.com`), or `*`, which is every address, those of private networks and of
+this machine included. A port is a number, a range (`8000-8010`), or `*`.
+
+What is checked is the address that is used, and an IPv4 address in the form of an IPv6 one is the IPv4 address. A rule
+with a name grants looking up that name, and the addresses that the guest is given for it; an address that was never
+the answer to a lookup needs a rule of its own. `*.example.com` grants public addresses only, because the guest chooses
+the name.
+
+`--http HOST` grants outgoing requests on the ports 80 and 443, `--http HOST:PORT` on that port, `--http 'HOST:*'` on all.
+Lithe looks the name up itself, so this needs no `lookup`, and it grants no connections besides. A host that is named
+may have any address. What `--http '*'` and `--http '*.example.com'` grant must have a public one: loopback, private,
+link-local and other special addresses are refused, however they are written and whatever a name leads to, unless
+another `--http` names the host or the address. Each request is checked, also one that follows a redirect.
+
+Keys of Wasmtime's grant the same things: `-S inherit-network` is `tcp:*:*`, `udp:*:*` and `listen:*:*`;
+`-S allow-ip-name-lookup` is `lookup:*`; `-S http` grants requests to everywhere, as Wasmtime's does, to private networks
+and this machine too; `-S config-var` is `--var`. `-S tcp` and `-S udp` grant nothing, `-S tcp=n` and `-S udp=n` take away
+what rules grant.
+
+## Denials
+
+When a program fails and was denied something that a flag grants, the last lines on standard error say what, how often,
+and which flag it is: uses of the network, changes beneath a read-only directory, and paths that lead out of a granted
+one. With `--show-grants` they do so for programs that succeed too, with `--format json` as one object.
+
+```text
+not granted
+  tcp connection to 10.0.0.7:5432 (db.example.com), denied 3 times; grant it with --net tcp:db.example.com:5432
+```
+";
 
 const NATIVE: &str = "
 ## Native code

@@ -11,10 +11,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lithe::{Artifact, Compilation, Config, Engine, Error, ErrorKind, Module, Strategy, Traps};
+use lithe_component::Component;
 use rustix::fs::Stat;
 use rustix::process::{Resource, getrlimit};
 
 use crate::cache::{self, Cache};
+use crate::flags::Verb;
 use crate::load::{self, Input, MAX_MODULE_BYTES};
 use crate::options::Options;
 use crate::output::complain;
@@ -52,6 +54,18 @@ impl fmt::Display for How {
             How::Interpreted(reason) => write!(f, "interpreted, {reason}"),
         }
     }
+}
+
+/// What a file holds that can be run.
+pub enum Program {
+    Module(Module),
+    Component(Component),
+}
+
+enum Loaded {
+    Module(Module, How),
+    /// Its bytes, or its text.
+    Component(Vec<u8>),
 }
 
 /// Loads the modules of a run, all for one engine.
@@ -92,37 +106,88 @@ impl<'o> Engines<'o> {
         &self.engine
     }
 
-    /// The module in a file. It is called by the file's stem where it has no name of its own.
-    pub fn module(&mut self, path: &Path) -> Result<Module, Report> {
+    /// The module or component in a file. It is called by the file's stem where it has no name of its own.
+    pub fn program(&mut self, path: &Path) -> Result<Program, Report> {
         let input = Input::open(path).map_err(|error| load::unread(path, &error))?;
-        let (module, how) = match input.begins_with(Artifact::is) {
-            true => (self.artifact(path, &input)?, How::Precompiled),
+        let loaded = match input.begins_with(Artifact::is) {
+            true => Loaded::Module(self.artifact(path, &input)?, How::Precompiled),
             false => self.load(path, &input)?,
         };
         self.open = false;
+        match loaded {
+            Loaded::Module(module, how) => {
+                self.how.push(how);
+                Ok(Program::Module(module))
+            }
+            Loaded::Component(bytes) => self.component(path, &bytes).map(Program::Component),
+        }
+    }
+
+    /// The module in a file, which is no component.
+    pub fn module(&mut self, path: &Path) -> Result<Module, Report> {
+        match self.program(path)? {
+            Program::Module(module) => Ok(module),
+            Program::Component(_) => {
+                let headline =
+                    format!("`{}` is a component; a core module is wanted", path.display());
+                Err(Report::new(FAILED, "component", headline))
+            }
+        }
+    }
+
+    /// A component, whose core modules run like others.
+    fn component(&mut self, path: &Path, bytes: &[u8]) -> Result<Component, Report> {
+        let engine = self.engine.clone();
+        let name = load::name(path);
+        let component =
+            Component::with_modules(&engine, bytes, |module| self.core(path, module, &name));
+        component.map_err(|error| report::load(path, &error))
+    }
+
+    /// A core module of a component.
+    fn core(&mut self, path: &Path, bytes: &[u8], name: &str) -> Result<Module, Error> {
+        if self.options.strategy == Strategy::Interpreter {
+            self.how.push(How::Interpreted("as --engine asks".into()));
+            return Module::named(&self.engine, bytes, name);
+        }
+        self.open_cache();
+        let hash = self.cache.is_some().then(|| Artifact::hash(bytes));
+        if let Some(module) = hash.and_then(|hash| self.cached(&hash, name)) {
+            self.how.push(How::Cached);
+            return Ok(module);
+        }
+        let module = Module::named(&self.engine, bytes, name)?;
+        let (module, how) = self.compile(path, module)?;
         self.how.push(how);
         Ok(module)
     }
 
-    fn load(&mut self, path: &Path, input: &Input<'_>) -> Result<(Module, How), Report> {
+    fn load(&mut self, path: &Path, input: &Input<'_>) -> Result<Loaded, Report> {
         let read = || input.read(MAX_MODULE_BYTES).map_err(|error| load::unread(path, &error));
         let name = load::name(path);
         let fresh = |engine: &Engine, bytes| {
             Module::named(engine, bytes, &name).map_err(|error| report::load(path, &error))
         };
         if self.options.strategy == Strategy::Interpreter {
-            let module = fresh(&self.engine, self.bytes(path, read()?)?)?;
-            return Ok((module, How::Interpreted("as --engine asks".into())));
+            let bytes = self.bytes(path, read()?)?;
+            if Component::is(&bytes) {
+                return Ok(Loaded::Component(bytes));
+            }
+            let module = fresh(&self.engine, bytes)?;
+            return Ok(Loaded::Module(module, How::Interpreted("as --engine asks".into())));
         }
         self.open_cache();
         let stat = input.regular().map(|(_, stat)| stat);
         let question = self.question(stat.map(cache::identity).as_ref().map(|id| &id[..]));
         if let Some(module) = self.answered(question.as_ref(), &name) {
-            return Ok((module, How::Cached));
+            return Ok(Loaded::Module(module, How::Cached));
         }
         let bytes = read()?;
+        if Component::is(&bytes) {
+            return Ok(Loaded::Component(bytes));
+        }
         if Artifact::is(&bytes) {
-            return Ok((self.artifact_bytes(path, &bytes)?, How::Precompiled));
+            return Ok(Loaded::Module(self.artifact_bytes(path, &bytes)?, How::Precompiled));
         }
         let question = question.filter(|_| input.settled().is_some());
         let found = match bytes.starts_with(b"\0asm") {
@@ -131,7 +196,7 @@ impl<'o> Engines<'o> {
         };
         if let Some(module) = found.and_then(|hash| self.cached(&hash, &name)) {
             self.note(question, &module);
-            return Ok((module, How::Cached));
+            return Ok(Loaded::Module(module, How::Cached));
         }
         let text = match found {
             None => self.question(Some(&bytes)),
@@ -139,21 +204,24 @@ impl<'o> Engines<'o> {
         };
         if let Some(module) = self.answered(text.as_ref(), &name) {
             self.note(question, &module);
-            return Ok((module, How::Cached));
+            return Ok(Loaded::Module(module, How::Cached));
         }
         let module = fresh(&self.engine, bytes)?;
-        let (module, how) = self.compile(path, module)?;
+        let compiled = self.compile(path, module);
+        let (module, how) = compiled.map_err(|error| report::load(path, &error))?;
         if matches!(how, How::Compiled(_)) {
             self.note(question, &module);
             self.note(text, &module);
         }
-        Ok((module, how))
+        Ok(Loaded::Module(module, how))
     }
 
     /// Compiles a module, when it is to be.
-    fn compile(&mut self, path: &Path, module: Module) -> Result<(Module, How), Report> {
+    fn compile(&mut self, path: &Path, module: Module) -> Result<(Module, How), Error> {
         let auto = self.options.strategy == Strategy::Auto;
-        if auto && module.body_bytes() > AT_ONCE {
+        // What serves many requests is worth compiling whatever its size.
+        let once = self.options.verb != Verb::Serve;
+        if auto && once && module.body_bytes() > AT_ONCE {
             let reason =
                 format!("since its {} bytes of code are not in the cache", module.body_bytes());
             return Ok((module, How::Interpreted(reason)));
@@ -170,7 +238,7 @@ impl<'o> Engines<'o> {
                 }
                 Ok((module, How::Interpreted(reason)))
             }
-            Err(error) => Err(report::load(path, &error)),
+            Err(error) => Err(error),
         }
     }
 

@@ -6,6 +6,7 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verb {
     Run,
+    Serve,
     Compile,
     Validate,
     Inspect,
@@ -38,6 +39,13 @@ pub const VERBS: &[VerbRow] = &[
         operand: "FILE",
         usage: "[flags] FILE [guest arguments]",
         help: "Run a program; the word `run` may be left out",
+    },
+    VerbRow {
+        verb: Verb::Serve,
+        name: "serve",
+        operand: "FILE",
+        usage: "[flags] FILE",
+        help: "Serve HTTP by a component that handles requests",
     },
     VerbRow {
         verb: Verb::Compile,
@@ -83,12 +91,6 @@ pub const VERBS: &[VerbRow] = &[
     },
 ];
 
-/// Verbs of later releases, refused by name, with what to do meanwhile.
-pub const LATER_VERBS: &[(&str, &str)] = &[(
-    "serve",
-    "`lithe serve` arrives with a later release; `lithe run -S tcplisten=ADDR` serves TCP",
-)];
-
 /// A family of `key[=value]` lists, spelled as in Wasmtime.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Group {
@@ -118,15 +120,15 @@ pub struct GroupRow {
 /// Every group, in the order of `Group`.
 #[rustfmt::skip]
 pub const GROUPS: &[GroupRow] = &[
-    GroupRow { group: Group::Optimize, short: 'O', long: "optimize", verbs: RUN,
+    GroupRow { group: Group::Optimize, short: 'O', long: "optimize", verbs: RUNNING,
         help: "Set keys of optimization" },
-    GroupRow { group: Group::Codegen, short: 'C', long: "codegen", verbs: COMPILING,
+    GroupRow { group: Group::Codegen, short: 'C', long: "codegen", verbs: CODING,
         help: "Set keys of compilation" },
-    GroupRow { group: Group::Debugging, short: 'D', long: "debug", verbs: RUN,
+    GroupRow { group: Group::Debugging, short: 'D', long: "debug", verbs: RUNNING,
         help: "Set keys of debugging" },
     GroupRow { group: Group::Wasm, short: 'W', long: "wasm", verbs: LOADING,
         help: "Set limits, and switch WebAssembly features by name" },
-    GroupRow { group: Group::Wasi, short: 'S', long: "wasi", verbs: RUN,
+    GroupRow { group: Group::Wasi, short: 'S', long: "wasi", verbs: RUNNING,
         help: "Set what the guest may do" },
 ];
 
@@ -173,6 +175,16 @@ pub enum Id {
     Dir,
     Env,
     InheritEnv,
+    Net,
+    Http,
+    InheritNetwork,
+    NameLookup,
+    Tcp,
+    Udp,
+    HttpEverywhere,
+    Var,
+    /// A file of grants.
+    Grants,
     TcpListen,
     ListenFd,
     Threads,
@@ -191,6 +203,15 @@ pub enum Id {
     MaxTables,
     MaxMemories,
     MaxThreads,
+    MaxRequests,
+    MaxConnections,
+    Grace,
+    Reuse,
+    Addr,
+    Metrics,
+    Loops,
+    Watch,
+    AccessLog,
     Invoke,
     Preload,
     Argv0,
@@ -266,14 +287,17 @@ pub fn keys(group: Group) -> impl Iterator<Item = (&'static str, &'static Flag)>
 }
 
 const RUN: &[Verb] = &[Verb::Run];
+const SERVE: &[Verb] = &[Verb::Serve];
+const RUNNING: &[Verb] = &[Verb::Run, Verb::Serve];
+const CODING: &[Verb] = &[Verb::Run, Verb::Serve, Verb::Compile];
 const COMPILE: &[Verb] = &[Verb::Compile];
 const TARGETED: &[Verb] = &[Verb::Compile, Verb::Inspect];
 const COMPILING: &[Verb] = &[Verb::Run, Verb::Compile];
-const LOADING: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Validate, Verb::Inspect];
+const LOADING: &[Verb] = &[Verb::Run, Verb::Serve, Verb::Compile, Verb::Validate, Verb::Inspect];
 const REPORTING: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Validate, Verb::Inspect, Verb::Cache];
-const CACHING: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Cache];
-const ENGINES: &[Verb] = &[Verb::Run, Verb::Wast];
-const CODE: &[Verb] = &[Verb::Run, Verb::Compile, Verb::Inspect, Verb::Wast];
+const CACHING: &[Verb] = &[Verb::Run, Verb::Serve, Verb::Compile, Verb::Cache];
+const ENGINES: &[Verb] = &[Verb::Run, Verb::Serve, Verb::Wast];
+const CODE: &[Verb] = &[Verb::Run, Verb::Serve, Verb::Compile, Verb::Inspect, Verb::Wast];
 
 const fn flag(
     id: Id,
@@ -300,7 +324,7 @@ const fn key(
 /// A key of Wasmtime's that asks for nothing this engine would do otherwise.
 const fn accepted(group: Group, name: &'static str) -> Flag {
     const HELP: &str = "Accepted, changes nothing";
-    key(group, name, Id::Accepted, Takes::One("VALUE"), Topic::Engine, HELP)
+    key(group, name, Id::Accepted, Takes::One("VALUE"), Topic::Engine, HELP).verbs(RUNNING)
 }
 
 const fn later(group: Group, name: &'static str) -> Flag {
@@ -331,12 +355,30 @@ use Takes::{Many, Nothing, One};
 /// Every flag and key. A row reads best on two lines.
 #[rustfmt::skip]
 pub const FLAGS: &[Flag] = &[
-    flag(Id::Dir, "dir", Many("HOST[::GUEST][::ro]"), Topic::Grants, RUN,
+    flag(Id::Dir, "dir", Many("HOST[::GUEST][::ro]"), Topic::Grants, RUNNING,
         "Grant a directory under the same or another name; `::ro` makes it read-only"),
-    flag(Id::Env, "env", Many("NAME[=VALUE]"), Topic::Grants, RUN,
+    flag(Id::Env, "env", Many("NAME[=VALUE]"), Topic::Grants, RUNNING,
         "Set an environment variable, or pass one on"),
     key(Wasi, "inherit-env", Id::InheritEnv, Nothing, Topic::Grants,
-        "Pass on all environment variables"),
+        "Pass on all environment variables").verbs(RUNNING),
+    flag(Id::Net, "net", Many("RULE"), Topic::Grants, RUNNING,
+        "Grant a use of the network: `tcp:HOST:PORT`, `udp:HOST:PORT`, `listen:HOST:PORT` or `lookup:NAME`"),
+    flag(Id::Http, "http", Many("HOST[:PORT]"), Topic::Grants, RUNNING,
+        "Grant outgoing HTTP requests to a host, by default on the ports 80 and 443"),
+    flag(Id::Var, "var", Many("NAME=VALUE"), Topic::Grants, RUNNING,
+        "Give the guest a value of its configuration (wasi:config)").key(Wasi, "config-var"),
+    flag(Id::Grants, "grants", Many("FILE"), Topic::Grants, RUNNING,
+        "Read grants from a TOML file; directories in it are relative to the file"),
+    key(Wasi, "inherit-network", Id::InheritNetwork, Nothing, Topic::Grants,
+        "Grant the network as the host has it: `tcp:*:*`, `udp:*:*` and `listen:*:*`, but no lookup of names").verbs(RUNNING),
+    key(Wasi, "allow-ip-name-lookup", Id::NameLookup, Nothing, Topic::Grants,
+        "Grant looking up every name: `lookup:*`").verbs(RUNNING),
+    key(Wasi, "tcp", Id::Tcp, Nothing, Topic::Grants,
+        "Allow TCP where rules grant it, on by default; `n` takes it away").verbs(RUNNING),
+    key(Wasi, "udp", Id::Udp, Nothing, Topic::Grants,
+        "Allow UDP where rules grant it, on by default; `n` takes it away").verbs(RUNNING),
+    key(Wasi, "http", Id::HttpEverywhere, Nothing, Topic::Grants,
+        "Grant outgoing HTTP requests to every host and port, private networks and this machine included").verbs(RUNNING),
     key(Wasi, "tcplisten", Id::TcpListen, Many("ADDR"), Topic::Grants,
         "Hand the guest a TCP socket that listens on an address, such as 127.0.0.1:8080"),
     key(Wasi, "listenfd", Id::ListenFd, Nothing, Topic::Grants,
@@ -344,27 +386,47 @@ pub const FLAGS: &[Flag] = &[
     flag(Id::Threads, "threads", Nothing, Topic::Grants, RUN,
         "Let the guest start threads (wasi-threads), which also enables the feature").key(Wasi, "threads"),
     key(Wasi, "cli", Id::Wasi, Nothing, Topic::Grants,
-        "Provide WASI at all, on by default"),
-    flag(Id::ShowGrants, "show-grants", Nothing, Topic::Grants, RUN,
+        "Provide WASI at all, on by default").verbs(RUNNING),
+    flag(Id::ShowGrants, "show-grants", Nothing, Topic::Grants, RUNNING,
         "Print what the guest may do before it runs"),
 
-    flag(Id::Fuel, "fuel", One("N"), Topic::Limits, RUN,
+    flag(Id::Fuel, "fuel", One("N"), Topic::Limits, RUNNING,
         "Stop after this many operators").key(Wasm, "fuel"),
-    flag(Id::Timeout, "timeout", One("DURATION"), Topic::Limits, RUN,
+    flag(Id::Timeout, "timeout", One("DURATION"), Topic::Limits, RUNNING,
         "Stop after this time, such as 200ms or 5s; waiting in the host counts").key(Wasm, "timeout"),
-    flag(Id::MaxMemory, "max-memory", One("SIZE"), Topic::Limits, RUN,
+    flag(Id::MaxMemory, "max-memory", One("SIZE"), Topic::Limits, RUNNING,
         "Limit each memory, in bytes or with K, M or G").key(Wasm, "max-memory-size"),
-    flag(Id::MaxStack, "max-stack", One("SIZE"), Topic::Limits, RUN,
+    flag(Id::MaxStack, "max-stack", One("SIZE"), Topic::Limits, RUNNING,
         "Limit the stack of calls, by default 1M").key(Wasm, "max-wasm-stack"),
-    flag(Id::MaxHeap, "max-heap", One("SIZE"), Topic::Limits, RUN,
+    flag(Id::MaxHeap, "max-heap", One("SIZE"), Topic::Limits, RUNNING,
         "Limit the garbage-collected heap, by default 4G").key(Wasm, "max-heap-size"),
     key(Wasm, "max-table-elements", Id::MaxTableElements, One("N"), Topic::Limits,
-        "Limit the elements of each table"),
-    key(Wasm, "max-instances", Id::MaxInstances, One("N"), Topic::Limits, "Limit the instances"),
-    key(Wasm, "max-tables", Id::MaxTables, One("N"), Topic::Limits, "Limit the tables"),
-    key(Wasm, "max-memories", Id::MaxMemories, One("N"), Topic::Limits, "Limit the memories"),
+        "Limit the elements of each table").verbs(RUNNING),
+    key(Wasm, "max-instances", Id::MaxInstances, One("N"), Topic::Limits, "Limit the instances").verbs(RUNNING),
+    key(Wasm, "max-tables", Id::MaxTables, One("N"), Topic::Limits, "Limit the tables").verbs(RUNNING),
+    key(Wasm, "max-memories", Id::MaxMemories, One("N"), Topic::Limits, "Limit the memories").verbs(RUNNING),
     key(Wasi, "max-threads", Id::MaxThreads, One("N"), Topic::Limits,
         "Limit the threads that run at a time besides the first one, by default 64"),
+
+    flag(Id::MaxRequests, "max-requests", One("N"), Topic::Limits, SERVE,
+        "Limit the requests that one event loop runs at a time, by default 1024; further ones get status 503"),
+    flag(Id::MaxConnections, "max-connections", One("N"), Topic::Limits, SERVE,
+        "Limit the open connections, by default 4096; the one that is idle for longest makes room"),
+    flag(Id::Grace, "grace", One("DURATION"), Topic::Limits, SERVE,
+        "Let requests go on for so long when the server is told to stop, by default 10s"),
+    flag(Id::Reuse, "reuse", One("N"), Topic::Limits, SERVE,
+        "Let an instance serve so many requests one after the other, by default 1"),
+
+    flag(Id::Addr, "addr", One("ADDR"), Topic::Calls, SERVE,
+        "Listen on an address, by default 127.0.0.1:8080; port 0 picks a free one"),
+    flag(Id::Metrics, "metrics", One("ADDR"), Topic::Calls, SERVE,
+        "Offer figures in Prometheus's text format on an address of their own"),
+    flag(Id::Loops, "loops", One("N"), Topic::Calls, SERVE,
+        "Run so many event loops, by default one for each processor"),
+    flag(Id::Watch, "watch", Nothing, Topic::Calls, SERVE,
+        "Load the file again when it changes; the old program serves until the new one links"),
+    flag(Id::AccessLog, "access-log", Nothing, Topic::Output, SERVE,
+        "Print a line for each request on standard error"),
 
     flag(Id::Invoke, "invoke", One("NAME"), Topic::Calls, RUN,
         "Call an exported function with the guest arguments and print its results"),
@@ -379,14 +441,14 @@ pub const FLAGS: &[Flag] = &[
         "Choose how native code notices what it must not do: by guard pages and signals, or by itself"),
     flag(Id::AllowPrecompiled, "allow-precompiled", Nothing, Topic::Engine, RUN,
         "Run artifacts of `lithe compile`, whose native code cannot be verified"),
-    flag(Id::NoCache, "no-cache", Nothing, Topic::Engine, RUN,
+    flag(Id::NoCache, "no-cache", Nothing, Topic::Engine, RUNNING,
         "Leave the cache of native code alone"),
     key(Codegen, "cache", Id::UseCache, Nothing, Topic::Engine,
-        "Use the cache of native code, on by default"),
+        "Use the cache of native code, on by default").verbs(RUNNING),
     flag(Id::MaxCache, "max-cache", One("SIZE"), Topic::Engine, CACHING,
         "Limit the cache of native code, by default 1G; what was not used for the longest time goes first"),
     key(Codegen, "parallel-compilation", Id::Parallel, Nothing, Topic::Engine,
-        "Compile on all processors, on by default").verbs(COMPILING),
+        "Compile on all processors, on by default").verbs(CODING),
     flag(Id::Target, "target", One("MACHINE"), Topic::Engine, TARGETED,
         "Compile for x86_64, aarch64 or riscv64, with features of processors as in riscv64+v, or for a triple"),
     flag(Id::CountFuel, "count-fuel", Nothing, Topic::Engine, TARGETED,
@@ -396,11 +458,11 @@ pub const FLAGS: &[Flag] = &[
     flag(Id::Seed, "seed", One("N"), Topic::Engine, RUN,
         "Choose the seed of a deterministic run, by default 0"),
     key(Wasm, "nan-canonicalization", Id::NanCanonicalization, Nothing, Topic::Engine,
-        "Make all NaN results the canonical one").verbs(COMPILING),
-    flag(Id::Config, "config", One("FILE"), Topic::Engine, RUN,
+        "Make all NaN results the canonical one").verbs(CODING),
+    flag(Id::Config, "config", One("FILE"), Topic::Engine, RUNNING,
         "Read further flags from a TOML file"),
     key(Wasm, "all-proposals", Id::AllProposals, Nothing, Topic::Engine,
-        "Switch every feature on or off that the engine executes"),
+        "Switch every feature on or off that the engine executes").verbs(RUNNING),
 
     flag(Id::Output, "output", One("FILE"), Topic::Output, COMPILE,
         "Write to this file, `-` for standard output; by default FILE with the extension .lithe").short('o'),
@@ -455,13 +517,8 @@ pub const FLAGS: &[Flag] = &[
     accepted(Wasi, "common"),
     accepted(Wasi, "preview2"),
     accepted(Wasi, "cli-exit-with-code"),
-    accepted(Wasi, "inherit-network"),
-    accepted(Wasi, "allow-ip-name-lookup"),
-    accepted(Wasi, "tcp"),
-    accepted(Wasi, "udp"),
-    later(Wasi, "http"),
+    accepted(Wasi, "config"),
     later(Wasi, "p3"),
-    later(Wasi, "config"),
     later(Wasi, "keyvalue"),
     later(Wasi, "tls"),
 ];

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use lithe_wasi::Grants;
+use lithe_wasi::{Grants, NetPolicy, NetRule};
 
 use crate::options::Options;
 
@@ -31,6 +31,10 @@ pub fn grants(options: &Options, file: &Path, args: &[OsString]) -> Grants {
     for address in &options.tcp_listen {
         grants = grants.tcp_listen(*address);
     }
+    grants = grants.network(network(options));
+    for (name, value) in &options.vars {
+        grants = grants.config_var(name, value);
+    }
     if options.threads {
         grants = grants.threads(options.max_threads);
     }
@@ -41,4 +45,26 @@ pub fn grants(options: &Options, file: &Path, args: &[OsString]) -> Grants {
         grants = grants.seed(seed);
     }
     grants
+}
+
+/// What the guest may do on the network.
+fn network(options: &Options) -> NetPolicy {
+    let mut policy = options.net.iter().cloned().fold(NetPolicy::new(), NetPolicy::allow);
+    if options.inherit_network {
+        policy = NetRule::everything().into_iter().fold(policy, NetPolicy::allow);
+    }
+    if options.name_lookup {
+        policy = policy.allow(NetRule::every_lookup());
+    }
+    policy = options.http.iter().cloned().fold(policy, NetPolicy::allow_http);
+    if options.http_everywhere {
+        policy = policy.allow_http_everywhere();
+    }
+    if !options.tcp {
+        policy = policy.without_tcp();
+    }
+    if !options.udp {
+        policy = policy.without_udp();
+    }
+    policy
 }

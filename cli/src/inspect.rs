@@ -5,7 +5,10 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use lithe::{Artifact, Config, Engine, Error, Import, Module, Traps};
+use lithe_component::{Component, Item};
 use serde_json::{Value, json};
+use wit_component::WitPrinter;
+use wit_parser::decoding;
 
 use crate::engines::with_progress;
 use crate::load::{self, MAX_MODULE_BYTES};
@@ -20,6 +23,9 @@ pub fn inspect(options: &Options) -> Result<i32, Report> {
     let traps = options.traps.unwrap_or_else(crate::engines::traps);
     let config = config.fuel(options.count_fuel).traps(traps);
     let bytes = load::read(file, MAX_MODULE_BYTES).map_err(|error| load::unread(file, &error))?;
+    if Component::is(&bytes) {
+        return component(options, &Engine::new(&config), file, &bytes);
+    }
     let artifact = Artifact::is(&bytes).then(|| Artifact::new(&*bytes)).transpose();
     let artifact = artifact.map_err(|error| report::load(file, &error))?;
     let binary = artifact.as_ref().map_or(&*bytes, Artifact::module);
@@ -41,6 +47,57 @@ pub fn inspect(options: &Options) -> Result<i32, Report> {
     };
     print(&text).map_err(|error| report::failed(&error))?;
     Ok(0)
+}
+
+/// Prints what a component imports and exports, as WIT.
+fn component(options: &Options, engine: &Engine, file: &Path, bytes: &[u8]) -> Result<i32, Report> {
+    if options.bytecode.is_some() || options.native.is_some() {
+        let headline =
+            format!("`{}` is a component; code is shown of core modules", file.display());
+        return Err(Report::new(FAILED, "component", headline));
+    }
+    let binary = Component::binary(bytes).map_err(|error| report::load(file, &error))?;
+    let component = Component::new(engine, &*binary).map_err(|error| report::load(file, &error))?;
+    let text = match options.format {
+        Format::Text => {
+            let (shown, size, modules) = (file.display(), binary.len(), component.modules().len());
+            let wit = wit(&binary).map_err(|error| {
+                let headline = format!("`{shown}`: its WIT cannot be printed: {}", visible(&error));
+                Report::new(FAILED, "wit", headline)
+            })?;
+            format!("// {shown}: a component of {size} bytes with {modules} core modules\n{wit}")
+        }
+        Format::Json => {
+            let item = |item: &Item| {
+                let ty = item.func.as_ref().map(|ty| ty.to_string());
+                json!({ "interface": item.interface, "name": item.name, "type": ty })
+            };
+            let list = |items: Vec<Item>| items.iter().map(item).collect::<Vec<Value>>();
+            let modules = component.modules().iter();
+            let object = json!({
+                "file": file.display().to_string(),
+                "kind": "component",
+                "bytes": binary.len(),
+                "modules": modules.map(|module| module.size()).collect::<Vec<usize>>(),
+                "imports": list(component.imports()),
+                "exports": list(component.exports()),
+            });
+            format!("{object}\n")
+        }
+    };
+    print(&text).map_err(|error| report::failed(&error))?;
+    Ok(0)
+}
+
+fn wit(binary: &[u8]) -> Result<String, String> {
+    let decoded = decoding::decode(binary).map_err(|error| format!("{error:#}"))?;
+    let resolve = decoded.resolve();
+    let main = decoded.package();
+    let others: Vec<_> =
+        resolve.packages.iter().map(|(id, _)| id).filter(|id| *id != main).collect();
+    let mut printer = WitPrinter::default();
+    printer.print(resolve, main, &others).map_err(|error| format!("{error:#}"))?;
+    Ok(printer.output.to_string())
 }
 
 /// A function that is shown.

@@ -1,10 +1,10 @@
 //! The `lithe` command: finds the verb, parses its flags, runs it, and ends with its exit code.
 //!
 //! ```text
-//! main -> command (clap, from flags) -> options -> run | compile | validate | inspect | wast | cache
+//! main -> command (clap, from flags) -> options -> run | serve | compile | validate | inspect | wast | cache
 //!                                                   |
 //!         engines (cache, precompiled, progress)  <-+
-//!         load, grants, host, threads, watchdog, invoke -> missing, trap, report -> exit code
+//!         load, grants, host, threads, watchdog, invoke -> missing, trap, report, denied -> exit code
 //! ```
 //!
 //! Invariant: nobody ever sees a Rust panic, and every error names the file or flag and a way out.
@@ -15,7 +15,9 @@ mod cache;
 mod cached;
 mod command;
 mod compile;
+mod component;
 mod config;
+mod denied;
 mod docs;
 mod engines;
 mod excerpt;
@@ -33,6 +35,7 @@ mod precompiled;
 mod progress;
 mod report;
 mod run;
+mod serve;
 mod stats;
 mod threads;
 mod trace;
@@ -41,12 +44,13 @@ mod validate;
 mod values;
 mod wast;
 mod watchdog;
+mod wave;
 
 use std::ffi::OsString;
 use std::sync::Arc;
 
 use crate::command::Early;
-use crate::flags::{LATER_VERBS, VERBS, Verb};
+use crate::flags::{VERBS, Verb};
 use crate::options::Options;
 use crate::report::{BUG, FAILED};
 
@@ -95,9 +99,6 @@ fn fail(early: &Early) -> i32 {
 /// From arguments to options; `run` is the verb when none is given.
 fn prepare(args: &[OsString]) -> Result<Options, Early> {
     let first = args.first().and_then(|word| word.to_str()).unwrap_or_default();
-    if let Some((_, sentence)) = LATER_VERBS.iter().find(|(name, _)| *name == first) {
-        return Err(Early::usage(sentence));
-    }
     match first {
         "-h" | "--help" | "help" => {
             return Err(Early::print(command::overview().render_help().to_string()));
@@ -121,6 +122,7 @@ fn execute(options: Options) -> i32 {
     let options = Arc::new(options);
     let ended = match options.verb {
         Verb::Run => run::run(options.clone()),
+        Verb::Serve => serve::serve(&options),
         Verb::Compile => compile::compile(&options),
         Verb::Validate => validate::validate(&options),
         Verb::Inspect => inspect::inspect(&options),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use lithe::{Dispatch, Engine, Features, StoreLimits, Strategy, Traps};
+use lithe_wasi::{HttpRule, NetRule};
 
 use crate::command::{self, Early};
 use crate::config;
@@ -45,6 +46,14 @@ pub struct Options {
     pub dirs: Vec<Dir>,
     pub env: Vec<(OsString, Option<OsString>)>,
     pub inherit_env: bool,
+    pub net: Vec<NetRule>,
+    pub http: Vec<HttpRule>,
+    pub inherit_network: bool,
+    pub name_lookup: bool,
+    pub tcp: bool,
+    pub udp: bool,
+    pub http_everywhere: bool,
+    pub vars: Vec<(String, String)>,
     pub tcp_listen: Vec<SocketAddr>,
     pub listen_fds: bool,
     pub threads: bool,
@@ -88,6 +97,21 @@ pub struct Options {
     pub bytecode: Option<String>,
     pub native: Option<String>,
     pub known: Option<PathBuf>,
+    pub serve: Serve,
+}
+
+/// What only `lithe serve` has; nothing stands for the defaults.
+#[derive(Debug, Default)]
+pub struct Serve {
+    pub address: Option<SocketAddr>,
+    pub metrics: Option<SocketAddr>,
+    pub loops: Option<usize>,
+    pub requests: Option<usize>,
+    pub connections: Option<usize>,
+    pub reuse: Option<usize>,
+    pub grace: Option<Duration>,
+    pub watch: bool,
+    pub access_log: bool,
 }
 
 impl Options {
@@ -98,6 +122,14 @@ impl Options {
             dirs: Vec::new(),
             env: Vec::new(),
             inherit_env: false,
+            net: Vec::new(),
+            http: Vec::new(),
+            inherit_network: false,
+            name_lookup: false,
+            tcp: true,
+            udp: true,
+            http_everywhere: false,
+            vars: Vec::new(),
             tcp_listen: Vec::new(),
             listen_fds: false,
             threads: false,
@@ -132,11 +164,12 @@ impl Options {
             bytecode: None,
             native: None,
             known: None,
+            serve: Serve::default(),
         }
     }
 
     /// The options of an invocation, from what follows the verb. Flags count more than keys, keys more than
-    /// the configuration file.
+    /// files of grants, these more than the configuration file.
     pub fn parse(verb: Verb, args: &[OsString]) -> Result<Options, Early> {
         // Without flags there is nothing to parse, and the program starts sooner.
         if let Some(file) = args.first().filter(|file| !file.as_bytes().starts_with(b"-"))
@@ -164,12 +197,15 @@ impl Options {
         if let Some(file) = values("config").and_then(|mut values| values.next()) {
             config::apply(&mut options, file.as_ref()).map_err(Early::usage)?;
         }
+        for file in values("grants").into_iter().flatten() {
+            config::apply_grants(&mut options, file.as_ref()).map_err(Early::usage)?;
+        }
         for row in GROUPS.iter().filter(|row| row.verbs.contains(&verb)) {
             for list in values(row.long).into_iter().flatten() {
                 options.set_keys(row.group, list)?;
             }
         }
-        for flag in flags::long(verb).filter(|flag| flag.id != Id::Config) {
+        for flag in flags::long(verb).filter(|flag| !matches!(flag.id, Id::Config | Id::Grants)) {
             let set = |options: &mut Options, value: &OsStr| {
                 options.set(flag.id, value).map_err(|expected| {
                     let (long, value) = (flag.long, value.display());
@@ -243,6 +279,14 @@ impl Options {
             Id::Dir => self.dirs.push(values::dir(value)?),
             Id::Env => self.env.push(values::pair(value)),
             Id::InheritEnv => self.inherit_env = values::switch(value)?,
+            Id::Net => self.net.push(values::rule(value)?),
+            Id::Http => self.http.push(values::rule(value)?),
+            Id::InheritNetwork => self.inherit_network = values::switch(value)?,
+            Id::NameLookup => self.name_lookup = values::switch(value)?,
+            Id::Tcp => self.tcp = values::switch(value)?,
+            Id::Udp => self.udp = values::switch(value)?,
+            Id::HttpEverywhere => self.http_everywhere = values::switch(value)?,
+            Id::Var => self.vars.push(values::var(value)?),
             Id::TcpListen => self.tcp_listen.push(values::address(value)?),
             Id::ListenFd => self.listen_fds = values::switch(value)?,
             Id::Threads => {
@@ -266,6 +310,15 @@ impl Options {
             Id::MaxInstances => self.limits.instances = values::count(value)?,
             Id::MaxTables => self.limits.tables = values::count(value)?,
             Id::MaxMemories => self.limits.memories = values::count(value)?,
+            Id::MaxRequests => self.serve.requests = Some(values::count(value)?),
+            Id::MaxConnections => self.serve.connections = Some(values::count(value)?),
+            Id::Grace => self.serve.grace = Some(values::duration(value)?),
+            Id::Reuse => self.serve.reuse = Some(values::count(value)?),
+            Id::Addr => self.serve.address = Some(values::address(value)?),
+            Id::Metrics => self.serve.metrics = Some(values::address(value)?),
+            Id::Loops => self.serve.loops = Some(values::count(value)?),
+            Id::Watch => self.serve.watch = values::switch(value)?,
+            Id::AccessLog => self.serve.access_log = values::switch(value)?,
             Id::Invoke => self.invoke = Some(values::text(value)?.into()),
             Id::Preload => self.preloads.push(values::preload(value)?),
             Id::Argv0 => self.argv0 = Some(value.into()),
@@ -281,7 +334,7 @@ impl Options {
             Id::Target => self.target = Some(values::text(value)?.into()),
             Id::Emit => self.emit = emit(value)?,
             Id::CountFuel => self.count_fuel = values::switch(value)?,
-            Id::Config => return Err("a configuration file cannot name another one".into()),
+            Id::Config | Id::Grants => return Err("a file of flags cannot name another one".into()),
             Id::AllProposals => {
                 self.features = match values::switch(value)? {
                     true => self.features.union(Engine::SUPPORTED),

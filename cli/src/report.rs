@@ -159,9 +159,8 @@ pub fn load(path: &Path, error: &Error) -> Report {
     let message = message.join("\n");
     let (kind, headline, hint) = match error.kind() {
         ErrorKind::Component => {
-            let headline =
-                format!("`{file}` is a component; components arrive with a later release of Lithe");
-            ("component", headline, Some("build a core module, for example for wasm32-wasip1"))
+            let headline = format!("`{file}` is a component; a core module is wanted");
+            ("component", headline, None)
         }
         ErrorKind::Malformed => {
             ("malformed", format!("`{file}` is not a WebAssembly module: {message}"), None)

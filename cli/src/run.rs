@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use lithe::{Error, ErrorKind, Instance, Linker, Module, Store, Val};
 use lithe_wasi::{Ctx, p1};
 
-use crate::engines::Engines;
+use crate::engines::{Engines, Program};
 use crate::host::{self, Host};
 use crate::invoke::{self, Entry, INITIALIZE};
 use crate::options::Options;
@@ -18,7 +18,7 @@ use crate::report::{self, FAILED, Report};
 use crate::stats::Stats;
 use crate::threads::{self, Threads};
 use crate::trap::{self, Facts};
-use crate::{grants, missing, watchdog};
+use crate::{component, denied, grants, missing, watchdog};
 
 /// A run that failed: what was being done, with which file, and why.
 struct Failure {
@@ -48,7 +48,12 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     let file = Path::new(file);
     check_threads(&options)?;
     let mut engines = Engines::new(&options);
-    let module = engines.module(file)?;
+    let module = match engines.program(file)? {
+        Program::Module(module) => module,
+        Program::Component(component) => {
+            return component::run(&options, file, args, &component, &engines, clock);
+        }
+    };
     let preloads = options.preloads.iter();
     let preloads =
         preloads.map(|(name, file)| Ok((name.as_str(), file.as_path(), engines.module(file)?)));
@@ -97,8 +102,14 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     let loaded = clock.map(|clock| clock.elapsed());
     if let Some(limit) = options.timeout {
         let handle = store.interrupt_handle();
-        let (watch, deadline) = watchdog::start(&options, file.into(), limit, handle)
-            .map_err(|error| report::failed(&error))?;
+        let (watch, deadline) = watchdog::start(
+            &options,
+            file.into(),
+            limit,
+            handle,
+            store.data().ctx.denials().clone(),
+        )
+        .map_err(|error| report::failed(&error))?;
         store.data_mut().watch = Some(watch);
         store.data_mut().ctx.set_deadline(deadline);
     }
@@ -122,6 +133,7 @@ pub fn run(options: Arc<Options>) -> Result<i32, Report> {
     if let (Some(clock), Some(loaded)) = (clock, loaded) {
         run.stats(loaded, clock.elapsed().saturating_sub(loaded));
     }
+    denied::show(&options, run.store.data().ctx.denials(), status);
     // The process ends now; giving memory back first would only cost time.
     std::mem::forget((run.store, run.linker));
     Ok(status)
@@ -233,7 +245,7 @@ impl Run<'_> {
             refused_grows: self.store.refused_grows(),
         };
         if let Some(found) = error.trap() {
-            return Err(trap::report(&facts, found.kind(), &found.frames()));
+            return Err(trap::report(&facts, found));
         }
         if let Some(found) = error.exception() {
             return Err(trap::exception(&facts, error.message(), &found.frames()));
@@ -251,7 +263,8 @@ impl Run<'_> {
     fn stats(&self, load: Duration, run: Duration) {
         let preloads = self.preloads.iter().map(|(_, _, module)| module);
         let modules: Vec<&Module> = preloads.chain([self.module]).collect();
-        Stats::gather(self.options, &self.store, &modules, load, run)
+        let counts = self.store.data().counts.as_deref().unwrap_or_default();
+        Stats::gather(self.options, &self.store, counts, &modules, load, run)
             .how(self.how)
             .show(self.options.format);
     }

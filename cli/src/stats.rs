@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lithe::{HeapStats, Module, Store};
@@ -11,7 +11,6 @@ use lithe_wasi::p1;
 use serde_json::{Map, Value, json};
 
 use crate::engines::{Engines, How};
-use crate::host::Host;
 use crate::options::{Format, Options};
 use crate::output::complain;
 
@@ -35,15 +34,18 @@ pub struct Stats {
 
 impl Stats {
     /// The numbers of a run that is over.
-    pub fn gather(
+    ///
+    /// `counts` are the calls of preview 1, in the order of its table.
+    pub fn gather<T>(
         options: &Options,
-        store: &Store<Host>,
+        store: &Store<T>,
+        counts: &[AtomicU64],
         modules: &[&Module],
         load: Duration,
         run: Duration,
     ) -> Stats {
-        let counts = store.data().counts.iter().flat_map(|counts| counts.iter());
-        let calls = p1::FUNCTIONS.iter().zip(counts.map(|count| count.load(Ordering::Relaxed)));
+        let calls =
+            p1::FUNCTIONS.iter().zip(counts.iter().map(|count| count.load(Ordering::Relaxed)));
         let calls = calls.map(|(function, count)| (function.name, count));
         let left = options.fuel.zip(store.fuel());
         Stats {

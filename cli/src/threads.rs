@@ -14,6 +14,7 @@ use lithe::{
 };
 use lithe_wasi::Errno;
 
+use crate::denied;
 use crate::host::Host;
 use crate::options::Options;
 use crate::report::{self, FAILED, Report};
@@ -212,9 +213,11 @@ impl Threads {
         });
         if let Some((start, load)) = *lock(&self.clock) {
             let run = start.elapsed().saturating_sub(load);
-            Stats::gather(&self.options, store, &[&self.module], load, run)
+            let counts = store.data().counts.as_deref().unwrap_or_default();
+            Stats::gather(&self.options, store, counts, &[&self.module], load, run)
                 .show(self.options.format);
         }
+        denied::show(&self.options, store.data().ctx.denials(), status);
         std::process::exit(status);
     }
 
@@ -228,7 +231,7 @@ impl Threads {
                     options: &self.options,
                     refused_grows: store.refused_grows(),
                 };
-                trap::report(&facts, found.kind(), &found.frames())
+                trap::report(&facts, found)
             }
             None => report::program(&self.file, &stage, error),
         }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use lithe::{Frame, Location, TrapKind};
+use lithe::{Frame, Location, Trap, TrapKind};
 use serde_json::{Value, json};
 
 use crate::excerpt;
@@ -25,10 +25,21 @@ pub struct Facts<'a> {
 }
 
 /// The report of a trap with its frames, innermost first.
-pub fn report(facts: &Facts<'_>, kind: TrapKind, frames: &[Frame]) -> Report {
-    let value = kind.to_string();
-    let report = stopped(facts, "trap", value, format!("wasm trap: {kind}"), frames);
-    remarks(report, facts, kind)
+pub fn report(facts: &Facts<'_>, trap: &Trap) -> Report {
+    let words = visible(trap.message());
+    let report =
+        stopped(facts, "trap", words.clone(), format!("wasm trap: {words}"), &trap.frames());
+    remarks(report, facts, trap.kind())
+}
+
+/// The report of a guest that did not come back from the host in time.
+pub fn interrupted(facts: &Facts<'_>) -> Report {
+    let kind = TrapKind::Interrupt;
+    remarks(
+        stopped(facts, "trap", kind.to_string(), format!("wasm trap: {kind}"), &[]),
+        facts,
+        kind,
+    )
 }
 
 /// The report of an exception that nobody caught: `words` say which.

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use lithe_wasi::Access;
@@ -99,6 +100,19 @@ pub fn preload(value: &OsStr) -> Result<(String, PathBuf), Expected> {
         (name, Some(file)) if !file.is_empty() => Ok((text(&name)?.into(), file.into())),
         _ => Err("expected NAME=FILE, such as env=lib.wasm".into()),
     }
+}
+
+/// `NAME=VALUE` of the guest's configuration.
+pub fn var(value: &OsStr) -> Result<(String, String), Expected> {
+    match text(value)?.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("expected NAME=VALUE, such as greeting=hello".into()),
+    }
+}
+
+/// A rule about the network.
+pub fn rule<R: FromStr<Err = lithe_wasi::Error>>(value: &OsStr) -> Result<R, Expected> {
+    text(value)?.parse().map_err(|error: lithe_wasi::Error| error.to_string())
 }
 
 /// A socket address.

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use lithe::{InterruptHandle, TrapKind};
-use lithe_wasi::p1;
+use lithe::InterruptHandle;
+use lithe_wasi::{Denials, p1};
 
+use crate::denied;
 use crate::options::Options;
 use crate::trap::{self, Facts};
 
@@ -89,6 +90,7 @@ pub fn start(
     file: PathBuf,
     limit: Duration,
     handle: InterruptHandle,
+    denials: Denials,
 ) -> Result<(Arc<Watch>, Option<Instant>)> {
     let watch = Arc::new(Watch {
         state: AtomicU8::new(RUNNING),
@@ -109,12 +111,13 @@ pub fn start(
         }
         let stage = shared.stage.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let facts = Facts { file: &file, stage: &stage, options: &options, refused_grows: 0 };
-        let mut report = trap::report(&facts, TrapKind::Interrupt, &[]);
+        let mut report = trap::interrupted(&facts);
         if let Some(function) = p1::FUNCTIONS.get(shared.call.load(Ordering::Relaxed)) {
             report =
                 report.note(format!("the host function {} did not return in time", function.name));
         }
         report.show(options.format);
+        denied::show(&options, &denials, report.code().into());
         std::process::exit(i32::from(report.code()));
     };
     std::thread::Builder::new()

@@ -29,16 +29,6 @@ pub struct Item {
     pub func: Option<Arc<FuncType>>,
 }
 
-/// The binary form of bytes that may be text.
-fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
-    #[cfg(feature = "wat")]
-    let bytes = wat::parse_bytes(bytes)
-        .map_err(|error| Error::new(ErrorKind::Malformed, error.to_string()))?;
-    #[cfg(not(feature = "wat"))]
-    let bytes = Cow::Borrowed(bytes);
-    Ok(bytes)
-}
-
 fn core_module(bytes: &[u8], range: Range<usize>) -> Result<&[u8]> {
     bytes.get(range).ok_or_else(|| Error::new(ErrorKind::Malformed, "a core module is cut off"))
 }
@@ -64,7 +54,7 @@ impl Component {
         bytes: impl AsRef<[u8]>,
         mut load: impl FnMut(&[u8]) -> Result<Module>,
     ) -> Result<Component> {
-        let bytes = &*binary(bytes.as_ref())?;
+        let bytes = &*Component::binary(bytes.as_ref())?;
         let decoded = decode::decode(bytes, engine.features())?;
         let plan = build::build(&decoded, &mut |number, range| {
             load(core_module(bytes, range)?).map_err(|error| of_module(number, error))
@@ -72,10 +62,20 @@ impl Component {
         Ok(Component { plan: Arc::new(plan), engine: engine.clone() })
     }
 
+    /// The binary form of a component in binary form, or in text form with the `wat` feature.
+    pub fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+        #[cfg(feature = "wat")]
+        let bytes = wat::parse_bytes(bytes)
+            .map_err(|error| Error::new(lithe::ErrorKind::Malformed, error.to_string()))?;
+        #[cfg(not(feature = "wat"))]
+        let bytes = Cow::Borrowed(bytes);
+        Ok(bytes)
+    }
+
     /// Checks that the bytes are a valid component which uses no other features than these. One that uses what this
     /// version does not run may be valid.
     pub fn validate(bytes: impl AsRef<[u8]>, features: Features) -> Result<()> {
-        let bytes = &*binary(bytes.as_ref())?;
+        let bytes = &*Component::binary(bytes.as_ref())?;
         for (number, range) in decode::decode(bytes, features)?.modules.into_iter().enumerate() {
             Module::validate(core_module(bytes, range)?, features)
                 .map_err(|error| of_module(number, error))?;
@@ -83,9 +83,9 @@ impl Component {
         Ok(())
     }
 
-    /// Whether bytes are those of a component in binary form.
+    /// Whether bytes begin like a component: its binary form, or its text.
     pub fn is(bytes: &[u8]) -> bool {
-        bytes.starts_with(b"\0asm\x0d\0\x01\0")
+        bytes.starts_with(b"\0asm\x0d\0\x01\0") || begins_text(bytes)
     }
 
     /// The engine.
@@ -138,6 +138,47 @@ impl Component {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// Whether the first word of a text, after comments, is `(component`.
+fn begins_text(mut bytes: &[u8]) -> bool {
+    loop {
+        bytes = bytes.trim_ascii_start();
+        if let Some(comment) = bytes.strip_prefix(b";;") {
+            let Some(end) = comment.iter().position(|byte| *byte == b'\n') else { return false };
+            bytes = &comment[end..];
+        } else if let Some(comment) = bytes.strip_prefix(b"(;") {
+            let (mut depth, mut at) = (1, 0);
+            while depth > 0 {
+                match comment.get(at..at + 2) {
+                    Some(b"(;") => (depth, at) = (depth + 1, at + 2),
+                    Some(b";)") => (depth, at) = (depth - 1, at + 2),
+                    Some(_) => at += 1,
+                    None => return false,
+                }
+            }
+            bytes = &comment[at..];
+        } else {
+            let word = bytes.strip_prefix(b"(").map(<[u8]>::trim_ascii_start);
+            return word.is_some_and(|word| word.starts_with(b"component"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beginnings() {
+        assert!(Component::is(b"\0asm\x0d\0\x01\0..."));
+        assert!(Component::is(b";; a\n (; b (; c ;) ;)\n( component)"));
+        for other in
+            [&b"\0asm\x01\0\0\0"[..], b"(module)", b"", b";; (component)", b"(; (component)"]
+        {
+            assert!(!Component::is(other));
         }
     }
 }

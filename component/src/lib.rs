@@ -67,7 +67,7 @@ pub use linker::{InstancePre, Linker, LinkerInstance, Missing};
 pub use lithe::Result;
 pub use resources::{DEFAULT_MAX_RESOURCES, Resource, ResourceTable};
 pub use state::{CallLimits, set_limits};
-pub use typed::{GuestBytes, Kinds, Lift, LiftParams, Lower, LowerParams, Typed};
+pub use typed::{GuestBytes, HostBytes, Kinds, Lift, LiftParams, Lower, LowerParams, Typed};
 #[doc(hidden)]
 pub use typed::{
     check_variant, fields_of, flag_mask, lift_variant, load_flags, load_variant, lower_variant,

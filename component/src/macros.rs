@@ -214,6 +214,10 @@ macro_rules! flags {
             pub const fn contains(self, other: $name) -> bool {
                 self.0 & other.0 == other.0
             }
+            /// These without others.
+            pub const fn without(self, other: $name) -> $name {
+                $name(self.0 & !other.0)
+            }
             /// The bits, the first flag lowest.
             pub const fn bits(self) -> u32 {
                 self.0

@@ -191,6 +191,10 @@ pub(crate) fn invoke<T>(
         let host = store.hosts[record.index as usize].clone();
         return host(Caller { store, instance: None }, slots);
     }
+    // Guests decide how deep calls nest, but not how large the host's stack is.
+    if rt::fiber::exhausted() {
+        return Err(Error::trap_of(TrapKind::StackExhausted));
+    }
     if !record.native.is_null() {
         return native::call(store, func.pointer(store.id)?, slots);
     }

@@ -92,6 +92,8 @@ mod engine;
 mod entities;
 mod error;
 mod exception;
+#[cfg(feature = "std")]
+pub mod fiber;
 mod func;
 mod instance;
 mod linker;

@@ -21,6 +21,8 @@ pub mod bulk;
 mod code;
 mod const_expr;
 mod exception;
+#[cfg(feature = "std")]
+pub mod fiber;
 mod gc;
 mod handles;
 pub mod hash;

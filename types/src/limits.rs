@@ -31,6 +31,12 @@ pub const CANONICAL_TYPES: u32 = 10_000_000;
 /// Nested entries from the host into WebAssembly code of one store.
 pub const HOST_ENTRIES: u32 = 128;
 
+/// Bytes of a fiber's stack that are left, at least, when a guest is entered: for whatever the host does for it.
+pub const FIBER_HEADROOM: usize = 128 << 10;
+
+/// Attempts of a cancelled fiber to be suspended that are refused before its frames are given up.
+pub const FIBER_REFUSALS: u32 = 1000;
+
 /// Frames that a backtrace reports.
 pub const BACKTRACE_FRAMES: usize = 64;
 
@@ -45,3 +51,5 @@ pub const GUARDED_WIDE_MEMORY_BYTES: u64 = 1 << 34;
 pub const HEAP_BYTES: u32 = u32::MAX - 0xffff;
 /// Bytes of the value stack of a store unless the embedder chooses otherwise.
 pub const DEFAULT_STACK_BYTES: usize = 1 << 20;
+/// Bytes of a fiber's stack unless the embedder chooses otherwise.
+pub const DEFAULT_FIBER_BYTES: usize = 1 << 20;

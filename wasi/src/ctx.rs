@@ -17,7 +17,7 @@ use crate::path::Resolver;
 use crate::source::Source;
 use crate::table::Table;
 use crate::wait::Deadline;
-use crate::{Errno, Error, ErrorKind, Grants, listen};
+use crate::{Denials, Errno, Error, ErrorKind, Grants, NetPolicy, listen};
 
 /// One guest's arguments, environment and open descriptors.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Ctx {
     pub(crate) resolver: Resolver,
     pub(crate) source: Arc<Source>,
     pub(crate) sealed: Arc<Sealed>,
+    net: Arc<NetPolicy>,
+    config: Arc<[(String, String)]>,
 }
 
 impl Ctx {
@@ -74,6 +76,8 @@ impl Ctx {
             resolver: if grants.walk { Resolver::Walk } else { Resolver::Kernel },
             source: Arc::new(Source::new(grants.seed)),
             sealed: Arc::default(),
+            net: Arc::new(grants.net),
+            config: grants.config.into(),
         })
     }
 
@@ -88,7 +92,24 @@ impl Ctx {
             resolver: self.resolver,
             source: self.source.clone(),
             sealed: self.sealed.clone(),
+            net: self.net.clone(),
+            config: self.config.clone(),
         }
+    }
+
+    /// What the guest may do on the network. Whoever opens sockets or makes requests for it must ask.
+    pub fn net(&self) -> &Arc<NetPolicy> {
+        &self.net
+    }
+
+    /// The variables of the guest's configuration.
+    pub fn config(&self) -> &[(String, String)] {
+        &self.config
+    }
+
+    /// What was denied so far.
+    pub fn denials(&self) -> &Denials {
+        self.net.denials()
     }
 
     /// Refuses from now on to open these files for writing, whatever was granted: they are given by device and number,
@@ -127,7 +148,7 @@ impl Sealed {
 fn open_root(dir: DirGrant) -> Result<Grant, Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match rustix::fs::openat(CWD, &dir.host, flags, Mode::empty()) {
-        Ok(root) => Ok(Grant { root, guest: dir.guest, access: dir.access }),
+        Ok(root) => Ok(Grant { root, host: dir.host, guest: dir.guest, access: dir.access }),
         Err(error) => {
             let sentence = format!(
                 "cannot open the directory {:?} to grant it: {error}; grant one that exists",

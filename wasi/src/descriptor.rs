@@ -7,6 +7,7 @@
 
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -177,6 +178,16 @@ impl Host {
         Ok(rustix::fs::fcntl_setfl(self, OFlags::NONBLOCK | append)?)
     }
 
+    /// The process's own stream that this is.
+    pub fn inherited_stream(&self) -> Option<BorrowedFd<'static>> {
+        match self.fd {
+            HostFd::Owned(_) => None,
+            HostFd::Stdin => Some(rustix::stdio::stdin()),
+            HostFd::Stdout => Some(rustix::stdio::stdout()),
+            HostFd::Stderr => Some(rustix::stdio::stderr()),
+        }
+    }
+
     /// Whether the flags of the open file description belong to this guest alone.
     pub fn is_owned(&self) -> bool {
         matches!(self.fd, HostFd::Owned(_))
@@ -199,6 +210,8 @@ impl AsFd for Host {
 pub(crate) struct Grant {
     /// Opened with `O_PATH`.
     pub root: OwnedFd,
+    /// What was granted, for people.
+    pub host: PathBuf,
     pub guest: Vec<u8>,
     pub access: Access,
 }

@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Text,
     /// More descriptors were granted than the limit allows.
     Limit,
+    /// The text of a rule is not one.
+    Rule,
 }
 
 /// A grant that could not be honored.

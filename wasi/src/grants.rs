@@ -11,7 +11,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{Input, Output};
+use crate::{Denials, HttpRule, Input, NetPolicy, NetRule, Output};
 
 /// Descriptors a guest may have open at once, the standard streams and preopens included.
 pub const DEFAULT_MAX_DESCRIPTORS: u32 = 8192;
@@ -47,6 +47,8 @@ pub struct Grants {
     pub(crate) threads: usize,
     pub(crate) walk: bool,
     pub(crate) seed: Option<u64>,
+    pub(crate) net: NetPolicy,
+    pub(crate) config: Vec<(String, String)>,
 }
 
 /// A directory and the name the guest knows it by.
@@ -79,6 +81,8 @@ impl Default for Grants {
             threads: 0,
             walk: false,
             seed: None,
+            net: NetPolicy::new(),
+            config: Vec::new(),
         }
     }
 }
@@ -188,6 +192,46 @@ impl Grants {
         self
     }
 
+    /// Grants what a rule says about the network.
+    ///
+    /// ```
+    /// # use lithe_wasi::Grants;
+    /// let grants = Grants::new().net("tcp:db.example.com:5432".parse()?).http("api.example.com".parse()?);
+    /// assert!(grants.to_string().contains("tcp:db.example.com:5432"));
+    /// # Ok::<(), lithe_wasi::Error>(())
+    /// ```
+    pub fn net(mut self, rule: NetRule) -> Grants {
+        self.net = self.net.allow(rule);
+        self
+    }
+
+    /// Grants outgoing HTTP requests to a host.
+    pub fn http(mut self, rule: HttpRule) -> Grants {
+        self.net = self.net.allow_http(rule);
+        self
+    }
+
+    /// Replaces all that was granted about the network. What it denies goes to its own list.
+    pub fn network(mut self, policy: NetPolicy) -> Grants {
+        self.net = policy;
+        self
+    }
+
+    /// Gives the guest a value of its configuration (`wasi:config`), replacing an earlier one.
+    pub fn config_var(mut self, key: impl Into<String>, value: impl Into<String>) -> Grants {
+        let (key, value) = (key.into(), value.into());
+        match self.config.iter_mut().find(|(known, _)| *known == key) {
+            Some(entry) => entry.1 = value,
+            None => self.config.push((key, value)),
+        }
+        self
+    }
+
+    /// What will be denied to guests with these grants; clones of them have the same list.
+    pub fn denials(&self) -> Denials {
+        self.net.denials().clone()
+    }
+
     /// Resolves paths component by component even where the kernel could do it.
     ///
     /// This is what happens on kernels without `openat2`; the switch lets tests exercise it.
@@ -197,7 +241,7 @@ impl Grants {
     }
 }
 
-/// The table that `--show-grants` prints; environment values stay out of it.
+/// The table that `--show-grants` prints; values of variables stay out of it.
 impl fmt::Display for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |what: &str, detail: String| writeln!(f, "{what:<9} {detail}");
@@ -225,6 +269,12 @@ impl fmt::Display for Grants {
         }
         if self.dirs.is_empty() {
             row("dir", "none".to_owned())?;
+        }
+        for (what, rule) in self.net.rows() {
+            row(what, rule)?;
+        }
+        if !self.config.is_empty() {
+            row("var", list(self.config.iter().map(|(key, _)| key.as_bytes())))?;
         }
         if self.threads > 0 {
             row("threads", format!("at most {} at a time besides the first one", self.threads))?;

@@ -37,6 +37,7 @@
 compile_error!("lithe-wasi runs on Linux only: it resolves paths with the kernel's help");
 
 mod ctx;
+mod denials;
 mod descriptor;
 mod errno;
 mod error;
@@ -44,7 +45,11 @@ mod grants;
 mod link;
 mod listen;
 mod memory;
+mod names;
+mod net;
+mod open;
 pub mod p1;
+pub mod p2;
 mod path;
 mod rights;
 mod source;
@@ -54,11 +59,13 @@ mod wait;
 mod walk;
 
 pub use ctx::Ctx;
+pub use denials::{Denial, Denials};
 pub use errno::Errno;
 pub use error::{Error, ErrorKind};
 pub use grants::{Access, DEFAULT_MAX_DESCRIPTORS, Grants};
 pub use link::{WasiView, add_to_linker};
 pub use memory::GuestMemory;
+pub use net::{Denied, HttpRule, NetPolicy, NetRule};
 pub(crate) use p1::Failure;
 pub use p1::Stop;
 pub use path::MAX_PATH;

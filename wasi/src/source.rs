@@ -4,7 +4,7 @@
 //! waits for them, and waiting for them takes no time. Invariant: what it gives depends on the seed and on the
 //! guest's own calls alone.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno as HostErrno;
@@ -22,7 +22,13 @@ const TICK: u64 = 1_000;
 
 /// Where times and random bytes come from.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) struct Source {
+    origin: Origin,
+    secret: OnceLock<[u8; 16]>,
+}
+
+#[derive(Debug)]
+enum Origin {
     /// The host's clocks and its kernel's random numbers.
     Host,
     /// A seed.
@@ -31,7 +37,7 @@ pub(crate) enum Source {
 
 /// The state of a seeded source.
 #[derive(Debug)]
-pub(crate) struct Seeded {
+struct Seeded {
     /// Nanoseconds since the clocks began.
     elapsed: u64,
     /// The state of the generator of random numbers.
@@ -53,17 +59,18 @@ impl Times {
 
 impl Source {
     pub fn new(seed: Option<u64>) -> Source {
-        match seed {
-            None => Source::Host,
-            Some(random) => Source::Seeded(Mutex::new(Seeded { elapsed: 0, random })),
-        }
+        let origin = match seed {
+            None => Origin::Host,
+            Some(random) => Origin::Seeded(Mutex::new(Seeded { elapsed: 0, random })),
+        };
+        Source { origin, secret: OnceLock::new() }
     }
 
     /// The current time of a clock in nanoseconds.
     pub fn now(&self, clock: ClockId) -> u64 {
-        match self {
-            Source::Host => nanoseconds(clock_gettime(clock)),
-            Source::Seeded(seeded) => {
+        match &self.origin {
+            Origin::Host => nanoseconds(clock_gettime(clock)),
+            Origin::Seeded(seeded) => {
                 let mut seeded = lock(seeded);
                 seeded.elapsed = seeded.elapsed.saturating_add(TICK);
                 seeded.time(clock)
@@ -73,39 +80,49 @@ impl Source {
 
     /// The clocks that can be waited for.
     pub fn times(&self) -> Times {
-        let at = |clock| match self {
-            Source::Host => nanoseconds(clock_gettime(clock)),
-            Source::Seeded(seeded) => lock(seeded).time(clock),
+        let at = |clock| match &self.origin {
+            Origin::Host => nanoseconds(clock_gettime(clock)),
+            Origin::Seeded(seeded) => lock(seeded).time(clock),
         };
         Times { monotonic: at(ClockId::Monotonic), realtime: at(ClockId::Realtime) }
     }
 
     /// The resolution of a clock in nanoseconds.
     pub fn resolution(&self, clock: ClockId) -> u64 {
-        match self {
-            Source::Host => nanoseconds(clock_getres(clock)),
-            Source::Seeded(_) => TICK,
+        match &self.origin {
+            Origin::Host => nanoseconds(clock_getres(clock)),
+            Origin::Seeded(_) => TICK,
         }
     }
 
     /// Whether the clocks move only when the guest reads them or waits for them.
     pub fn is_seeded(&self) -> bool {
-        matches!(self, Source::Seeded(_))
+        matches!(self.origin, Origin::Seeded(_))
     }
 
     /// Moves seeded clocks on.
     pub fn skip(&self, time: Duration) {
-        if let Source::Seeded(seeded) = self {
+        if let Origin::Seeded(seeded) = &self.origin {
             let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
             let mut seeded = lock(seeded);
             seeded.elapsed = seeded.elapsed.saturating_add(nanos);
         }
     }
 
+    /// Random bytes of the guest's own, the same as long as it runs.
+    pub fn secret(&self) -> Result<[u8; 16], Failure> {
+        if let Some(secret) = self.secret.get() {
+            return Ok(*secret);
+        }
+        let mut secret = [0; 16];
+        self.fill(&mut secret, Deadline::default())?;
+        Ok(*self.secret.get_or_init(|| secret))
+    }
+
     /// Fills a piece of memory with random bytes.
     pub fn fill(&self, piece: &mut [u8], deadline: Deadline) -> Result<(), Failure> {
-        match self {
-            Source::Host => {
+        match &self.origin {
+            Origin::Host => {
                 let mut filled = 0;
                 while filled < piece.len() {
                     deadline.remaining()?;
@@ -116,7 +133,7 @@ impl Source {
                     }
                 }
             }
-            Source::Seeded(seeded) => {
+            Origin::Seeded(seeded) => {
                 deadline.remaining()?;
                 let mut seeded = lock(seeded);
                 for chunk in piece.chunks_mut(8) {

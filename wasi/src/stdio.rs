@@ -67,6 +67,11 @@ impl OutputPipe {
         std::mem::take(&mut *self.lock())
     }
 
+    /// How many more bytes fit.
+    pub(crate) fn room(&self) -> usize {
+        self.limit.saturating_sub(self.lock().len())
+    }
+
     /// Appends as much of `bytes` as fits and returns how much that was.
     pub(crate) fn append(&self, bytes: &[u8]) -> usize {
         let mut buffer = self.lock();

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::Errno;
-use crate::descriptor::{Descriptor, Dir, lock};
+use crate::descriptor::{Descriptor, Dir, Object, lock};
 use crate::rights::Rights;
 
 #[derive(Debug)]
@@ -53,6 +53,16 @@ impl Drop for Reserved<'_> {
     }
 }
 
+/// A place among a guest's descriptors that something takes which has no number.
+#[derive(Debug)]
+pub(crate) struct Seat(Arc<Table>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        lock(&self.0.slots).reserved -= 1;
+    }
+}
+
 impl Table {
     pub fn new(limit: u32) -> Table {
         Table { slots: Mutex::default(), limit: limit as usize }
@@ -61,12 +71,32 @@ impl Table {
     /// Promises a number, or fails with `mfile`; for callers whose way to a descriptor has effects that
     /// cannot be undone.
     pub fn reserve(&self) -> Result<Reserved<'_>, Errno> {
+        self.count()?;
+        Ok(Reserved(self))
+    }
+
+    /// Counts something as one of the guest's descriptors, or fails with `mfile`.
+    pub fn seat(self: &Arc<Table>) -> Result<Seat, Errno> {
+        self.count()?;
+        Ok(Seat(self.clone()))
+    }
+
+    fn count(&self) -> Result<(), Errno> {
         let mut slots = lock(&self.slots);
         if slots.open + slots.reserved >= self.limit {
             return Err(Errno::Mfile);
         }
         slots.reserved += 1;
-        Ok(Reserved(self))
+        Ok(())
+    }
+
+    /// The granted directories, in the order of their numbers.
+    pub fn preopens(&self) -> Vec<Arc<Dir>> {
+        let preopen = |slot: &Option<Arc<Descriptor>>| match &slot.as_ref()?.object {
+            Object::Dir(dir) if dir.preopen => Some(dir.clone()),
+            _ => None,
+        };
+        lock(&self.slots).slots.iter().filter_map(preopen).collect()
     }
 
     /// Gives `descriptor` the lowest free number.

@@ -203,9 +203,12 @@ fn grants_are_shown_without_secrets() {
          stderr    inherited\n\
          listen    tcp 127.0.0.1:80\n\
          dir       read-only  \"data\" as \"/data\"\n\
-         dir       read-write \"out\" as \"/out\"\n"
+         dir       read-write \"out\" as \"/out\"\n\
+         net       none\n\
+         http      none\n"
     );
-    assert!(Grants::new().to_string().ends_with("stderr    null\ndir       none\n"));
+    let nothing = "stderr    null\ndir       none\nnet       none\nhttp      none\n";
+    assert!(Grants::new().to_string().ends_with(nothing));
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub const CRATES: &[Crate] = &[
     Crate {
         name: "lithe-runtime",
         uses: &["lithe-types", "lithe-parser", "lithe-validator"],
-        outside: Some(&["libc", "memmap2", "rustix"]),
+        outside: Some(&["corosensei", "libc", "memmap2", "rustix"]),
         no_std: true,
         unsafe_code: Unsafe::Counted,
     },
@@ -108,6 +108,13 @@ pub const CRATES: &[Crate] = &[
         unsafe_code: Unsafe::Forbidden,
     },
     Crate {
+        name: "lithe-http",
+        uses: &["lithe", "lithe-component", "lithe-wasi"],
+        outside: None,
+        no_std: false,
+        unsafe_code: Unsafe::Forbidden,
+    },
+    Crate {
         name: "lithe-spec-tests",
         uses: &["lithe", "lithe-component"],
         outside: Some(&["wast"]),
@@ -116,7 +123,7 @@ pub const CRATES: &[Crate] = &[
     },
     Crate {
         name: "lithe-cli",
-        uses: &["lithe", "lithe-component", "lithe-wasi", "lithe-spec-tests"],
+        uses: &["lithe", "lithe-component", "lithe-wasi", "lithe-http", "lithe-spec-tests"],
         outside: None,
         no_std: false,
         unsafe_code: Unsafe::Only("precompiled.rs"),

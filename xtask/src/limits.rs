@@ -9,7 +9,7 @@ const PAGE: &str = "docs/limits.md";
 
 /// Where every constant is a limit, and where those are that begin with `MAX_` or `DEFAULT_`.
 const ALL: &str = "types/src/limits.rs";
-const NAMED: &[&str] = &["lithe-wasi", "lithe-cli"];
+const NAMED: &[&str] = &["lithe-wasi", "lithe-http", "lithe-cli"];
 
 pub fn check(workspace: &Workspace) -> Outcome {
     let page = fs::read_to_string(workspace.root.join(PAGE))

@@ -56,11 +56,16 @@ impl<'a> SlotWriter<'a> {
 }
 
 impl LowerCx<'_> {
+    /// So many bytes at an address, to be written.
+    pub(crate) fn bytes_mut(&mut self, at: u32, len: usize) -> Result<&mut [u8]> {
+        let memory = self.guest.memory()?;
+        let place = memory.get_mut(at as usize..).and_then(|rest| rest.get_mut(..len));
+        place.ok_or_else(|| violation("pointer out-of-bounds"))
+    }
+
     /// Writes bytes to an address.
     pub fn write(&mut self, at: u32, bytes: &[u8]) -> Result<()> {
-        let memory = self.guest.memory()?;
-        let place = memory.get_mut(at as usize..).and_then(|rest| rest.get_mut(..bytes.len()));
-        place.ok_or_else(|| violation("pointer out-of-bounds"))?.copy_from_slice(bytes);
+        self.bytes_mut(at, bytes.len())?.copy_from_slice(bytes);
         Ok(())
     }
 

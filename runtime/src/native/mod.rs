@@ -27,6 +27,6 @@ mod unwind;
 pub use call::{Cause, HostCallback, HostStatus, Stopped, call};
 pub(crate) use context::Context;
 pub use entry::State;
-pub(crate) use signals::interrupt;
+pub(crate) use signals::{Chain, change, interrupt};
 pub use text::{NativeCode, map};
 pub use trace::Frame;

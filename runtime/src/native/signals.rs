@@ -7,13 +7,17 @@
 //! `arch::leave`. That is right at every instruction while [`Entry::in_guest`] is set, since no frame of Rust stands
 //! above the host's stack pointer then; otherwise the request waits until the runtime has served its call.
 //!
-//! Invariant: `THREAD.entry` is the innermost activation of this thread whose code traps by signals.
+//! Each fiber has a chain of activations of its own, and so has what runs on no fiber: whoever changes stacks changes
+//! chains ([`change`]), and looks at the requests that came meanwhile.
+//!
+//! Invariant: `THREAD.entry` is the innermost activation of this thread, on the fiber that runs, whose code traps by
+//! signals.
 
 use core::{
     cell::Cell,
     ffi::{c_int, c_void},
     mem, ptr,
-    sync::atomic::Ordering,
+    sync::atomic::{Ordering, compiler_fence},
 };
 use std::{
     io,
@@ -126,6 +130,33 @@ pub(super) unsafe fn watch(entry: *mut Entry, enter: impl FnOnce() -> u32) -> u3
     }
 }
 
+/// The activations of one fiber whose code traps by signals.
+pub(crate) struct Chain(*mut Entry);
+
+impl Chain {
+    /// That of a fiber which has not begun.
+    pub(crate) const EMPTY: Chain = Chain(ptr::null_mut());
+}
+
+/// Makes handlers look at the activations of another fiber, and gives those that they looked at before. A guest that was
+/// to stop while they did not look at it is left when its call of the host returns.
+///
+/// # Safety
+/// The chain is empty, or this function gave it on this thread for the stack that is about to run.
+pub(crate) unsafe fn change(chain: Chain) -> Chain {
+    let before = THREAD.with(|thread| thread.entry.replace(chain.0));
+    // A request that this does not see yet finds the new chain with its signal.
+    compiler_fence(Ordering::SeqCst);
+    let mut next = chain.0;
+    // SAFETY: activations of a stack that is suspended do not return, so their records and states of execution live.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        // SAFETY: as above; all fibers of the chain's stores are this thread's.
+        unsafe { requested(entry) };
+        next = entry.below;
+    }
+    Chain(before)
+}
+
 unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel gives a handler live records.
     unsafe {
@@ -155,16 +186,8 @@ unsafe fn interrupted(registers: &mut Registers) -> bool {
     // changes them.
     while let Some(entry) = unsafe { next.as_mut() } {
         // SAFETY: as above.
-        let asked = unsafe {
-            let current = ptr::read_volatile(&raw const (*entry.vm).native.entry);
-            let signal = &(*entry.vm).signal;
-            let asked = signal.word.load(Ordering::Relaxed) & INTERRUPTED != 0;
-            asked && ptr::eq(current, entry)
-        };
-        if asked {
+        if unsafe { requested(entry) } {
             found = true;
-            entry.stop.store(TrapKind::Interrupt as u32, Ordering::Relaxed);
-            entry.leave();
             if ptr::eq(innermost, entry) && entry.in_guest.load(Ordering::Relaxed) != 0 {
                 // SAFETY: the guest's registers are those that were stopped.
                 unsafe { leave(entry, registers) };
@@ -173,6 +196,26 @@ unsafe fn interrupted(registers: &mut Registers) -> bool {
         next = entry.below;
     }
     found
+}
+
+/// Makes an activation leave when the call into the runtime has been served, if it is the innermost one of a store whose
+/// guest shall stop; whether it is.
+///
+/// # Safety
+/// The record and the state of execution live, and only this thread changes them.
+unsafe fn requested(entry: &Entry) -> bool {
+    // SAFETY: as the caller promises.
+    let asked = unsafe {
+        let current = ptr::read_volatile(&raw const (*entry.vm).native.entry);
+        let signal = &(*entry.vm).signal;
+        let asked = signal.word.load(Ordering::SeqCst) & INTERRUPTED != 0;
+        asked && ptr::eq(current, entry)
+    };
+    if asked {
+        entry.stop.store(TrapKind::Interrupt as u32, Ordering::Relaxed);
+        entry.leave();
+    }
+    asked
 }
 
 /// Makes a guest leave that was stopped with these registers.

@@ -6,11 +6,12 @@
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{AtFlags, FileType, RawDir, RawDirEntry, SeekFrom};
+use rustix::fs::{RawDir, RawDirEntry, SeekFrom};
 use rustix::io::Errno as HostErrno;
 
 use super::{Failure, take};
 use crate::descriptor::{Filetype, Grant, Object};
+use crate::names::entry_type;
 use crate::rights::Rights;
 use crate::{Ctx, Errno, GuestMemory};
 
@@ -126,7 +127,7 @@ fn header(dir: BorrowedFd<'_>, grant: &Grant, entry: &RawDirEntry<'_>) -> [u8; D
     bytes[..8].copy_from_slice(&entry.next_entry_cookie().to_le_bytes());
     bytes[8..16].copy_from_slice(&inode(dir, grant, entry).to_le_bytes());
     bytes[16..20].copy_from_slice(&(name.len() as u32).to_le_bytes());
-    bytes[20] = filetype(dir, entry) as u8;
+    bytes[20] = Filetype::from(entry_type(dir, entry)) as u8;
     bytes
 }
 
@@ -139,13 +140,4 @@ fn inode(dir: BorrowedFd<'_>, grant: &Grant, entry: &RawDirEntry<'_>) -> u64 {
         return here.st_ino;
     }
     entry.ino()
-}
-
-/// The type of an entry, asked for where the file system does not list it.
-fn filetype(dir: BorrowedFd<'_>, entry: &RawDirEntry<'_>) -> Filetype {
-    match entry.file_type() {
-        FileType::Unknown => rustix::fs::statat(dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
-            .map_or(Filetype::Unknown, |stat| FileType::from_raw_mode(stat.st_mode).into()),
-        known => known.into(),
-    }
 }

@@ -5,14 +5,14 @@
 
 use std::num::NonZeroU64;
 
-use rustix::fs::{Advice, AtFlags, FallocateFlags, SeekFrom};
+use rustix::fs::{Advice, FallocateFlags, SeekFrom};
 
 use super::stat::{FILESTAT_SIZE, write_empty_filestat, write_fdstat, write_filestat};
 use super::time::timestamps;
 use super::{Failure, take};
 use crate::descriptor::{Class, Descriptor, Host, Object, fdflags};
 use crate::rights::Rights;
-use crate::{Access, Ctx, Errno, GuestMemory};
+use crate::{Access, Ctx, Errno, GuestMemory, names};
 
 pub(super) fn fd_close(
     ctx: &mut Ctx,
@@ -160,11 +160,7 @@ pub(super) fn fd_filestat_set_times(
     let descriptor = ctx.table.get(fd.u32())?;
     descriptor.require(Rights::FD_FILESTAT_SET_TIMES)?;
     match &descriptor.object {
-        Object::Dir(dir) => {
-            dir.writable()?;
-            // Unlike futimens, this works with O_PATH descriptors.
-            Ok(rustix::fs::utimensat(&**dir, ".", &times, AtFlags::SYMLINK_NOFOLLOW)?)
-        }
+        Object::Dir(dir) => Ok(names::set_dir_times(dir, &times)?),
         Object::Host(host) if host.access == Access::ReadOnly => Err(Errno::Rofs.into()),
         Object::Host(host) => Ok(rustix::fs::futimens(host, &times)?),
         _ => Err(Errno::Badf.into()),

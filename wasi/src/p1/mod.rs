@@ -21,7 +21,9 @@ mod trace;
 pub use poll::MAX_SUBSCRIPTIONS;
 pub use trace::Trace;
 
-use crate::{Ctx, Errno, GuestMemory};
+use open::SYMLINK_FOLLOW;
+
+use crate::{Ctx, Errno, GuestMemory, MAX_PATH};
 
 /// The module name under which guests import these functions.
 pub const MODULE: &str = "wasi_snapshot_preview1";
@@ -140,10 +142,51 @@ pub fn call(
 ) -> Result<Errno, Stop> {
     match (function.call)(ctx, memory, args) {
         Ok(()) => Ok(Errno::Success),
-        Err(Failure::Errno(errno)) => Ok(errno),
+        Err(Failure::Errno(errno)) => {
+            if let Errno::Perm | Errno::Rofs | Errno::Xdev = errno {
+                note_denial(ctx, memory, function, args, errno);
+            }
+            Ok(errno)
+        }
         Err(Failure::Exit(code)) => Err(Stop::Exit(code)),
         Err(Failure::Trap(message)) => Err(Stop::Trap(message)),
         Err(Failure::Deadline) => Err(Stop::Deadline),
+    }
+}
+
+/// Records a call on directories that a grant may have been the reason to refuse. In every function a descriptor comes
+/// before the path beneath it, and between them perhaps whether the path's last link is followed.
+fn note_denial(
+    ctx: &Ctx,
+    memory: &GuestMemory<'_>,
+    function: &Function,
+    args: &[u64],
+    errno: Errno,
+) {
+    let note = |fd: u64, follow: bool, path: Option<&[u8]>| {
+        if let Ok(descriptor) = ctx.table.get(fd as u32)
+            && let Ok(dir) = descriptor.dir()
+        {
+            ctx.denials().record_file(ctx.resolver, dir, path, follow, errno);
+        }
+    };
+    let (mut fd, mut follow) = (None, false);
+    let lengths = args.iter().skip(1).chain([&0]);
+    for ((param, &arg), &len) in function.params.iter().zip(args).zip(lengths) {
+        match (param.kind, fd) {
+            (Kind::Fd, _) => (fd, follow) = (Some(arg), false),
+            (Kind::Flags, Some(_)) => follow = arg & u64::from(SYMLINK_FOLLOW) != 0,
+            (Kind::Path, Some(of)) => {
+                fd = None;
+                if let Ok(path) = memory.text(arg as u32, len as u32, MAX_PATH) {
+                    note(of, follow, Some(&path));
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(fd) = fd {
+        note(fd, false, None);
     }
 }
 

@@ -1,0 +1,345 @@
+//! `fields`: header fields and trailers. Invariant: a set holds valid names and values, none that belong to the
+//! connection, and no more than its limits; one that a guest only looks at never changes.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use lithe::{Error, ErrorKind, Result};
+use lithe_component::{Linker, Resource, variant};
+
+use crate::{HttpView, interface};
+
+/// Bytes of names and values that a set of fields holds at most, unless it is told otherwise.
+pub const DEFAULT_MAX_FIELD_BYTES: usize = 128 << 10;
+/// Fields that a set holds at most, unless it is told otherwise.
+pub const DEFAULT_MAX_FIELDS: usize = 1024;
+
+/// How much a set of fields may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FieldLimits {
+    /// Bytes of all names and values.
+    pub bytes: usize,
+    /// Fields; never more than 32,768.
+    pub count: usize,
+}
+
+impl Default for FieldLimits {
+    fn default() -> FieldLimits {
+        FieldLimits { bytes: DEFAULT_MAX_FIELD_BYTES, count: DEFAULT_MAX_FIELDS }
+    }
+}
+
+impl FieldLimits {
+    /// Whether a set is within the limits.
+    pub fn hold(&self, map: &HeaderMap) -> bool {
+        map.len() <= self.count && bytes(map) <= self.bytes
+    }
+}
+
+/// `wasi:http/types.fields`
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    map: Arc<HeaderMap>,
+    bytes: usize,
+    immutable: bool,
+}
+
+variant! {
+    /// `header-error`
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum HeaderError {
+        "invalid-syntax" InvalidSyntax,
+        "forbidden" Forbidden,
+        "immutable" Immutable,
+    }
+}
+
+type Changed = std::result::Result<(), HeaderError>;
+
+/// Fields that say how a connection is used, which is not the guest's business. Sorted.
+const FORBIDDEN: [&str; 9] = [
+    "connection",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+fn is_forbidden(name: &HeaderName) -> bool {
+    FORBIDDEN.binary_search(&name.as_str()).is_ok()
+}
+
+fn size(name: &HeaderName, value: &HeaderValue) -> usize {
+    name.as_str().len() + value.len()
+}
+
+fn bytes(map: &HeaderMap) -> usize {
+    map.iter().map(|(name, value)| size(name, value)).sum()
+}
+
+/// Takes the fields of the connection away from a message that came in.
+pub(crate) fn strip(map: &mut HeaderMap) {
+    for name in FORBIDDEN {
+        map.remove(name);
+    }
+}
+
+/// What a message announces as the length of its body. Several lengths that differ are none.
+pub(crate) fn content_length(map: &HeaderMap) -> std::result::Result<Option<u64>, HeaderError> {
+    let mut found = None;
+    for value in map.get_all(header::CONTENT_LENGTH) {
+        let digits = value.as_bytes();
+        let number = match digits.iter().all(u8::is_ascii_digit) {
+            true => value.to_str().ok().and_then(|text| text.parse().ok()),
+            false => None,
+        };
+        match (number, found) {
+            (None, _) => return Err(HeaderError::InvalidSyntax),
+            (Some(number), Some(other)) if number != other => {
+                return Err(HeaderError::InvalidSyntax);
+            }
+            (Some(number), _) => found = Some(number),
+        }
+    }
+    Ok(found)
+}
+
+fn valid(
+    name: &str,
+    value: Vec<u8>,
+) -> std::result::Result<(HeaderName, HeaderValue), HeaderError> {
+    let value = HeaderValue::try_from(value).map_err(|_| HeaderError::InvalidSyntax)?;
+    Ok((permitted(name)?, value))
+}
+
+fn permitted(name: &str) -> std::result::Result<HeaderName, HeaderError> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::InvalidSyntax)?;
+    match is_forbidden(&name) {
+        true => Err(HeaderError::Forbidden),
+        false => Ok(name),
+    }
+}
+
+fn full(what: String) -> Error {
+    Error::new(ErrorKind::Limit, format!("a set of header fields has more than {what}"))
+}
+
+impl Fields {
+    /// The fields of a message that came in, or of one that was handed on.
+    pub(crate) fn immutable(map: Arc<HeaderMap>) -> Fields {
+        let bytes = bytes(&map);
+        Fields { map, bytes, immutable: true }
+    }
+
+    /// Trailers that came in.
+    pub(crate) fn received(map: HeaderMap) -> Fields {
+        Fields::immutable(Arc::new(map))
+    }
+
+    /// The fields, to be sent.
+    pub(crate) fn into_map(self) -> Arc<HeaderMap> {
+        self.map
+    }
+
+    fn change(&mut self) -> std::result::Result<&mut HeaderMap, HeaderError> {
+        match self.immutable {
+            true => Err(HeaderError::Immutable),
+            false => Ok(Arc::make_mut(&mut self.map)),
+        }
+    }
+
+    fn append(
+        &mut self,
+        limits: FieldLimits,
+        name: HeaderName,
+        value: HeaderValue,
+    ) -> Result<Changed> {
+        let bytes = self.bytes + size(&name, &value);
+        let map = match self.change() {
+            Ok(map) => map,
+            Err(error) => return Ok(Err(error)),
+        };
+        if map.len() >= limits.count {
+            return Err(full(format!("{} fields", limits.count)));
+        }
+        if bytes > limits.bytes {
+            return Err(full(format!("{} bytes", limits.bytes)));
+        }
+        map.try_append(name, value).map_err(|_| full("the host can hold".into()))?;
+        self.bytes = bytes;
+        Ok(Ok(()))
+    }
+
+    fn delete(&mut self, name: &HeaderName) -> Changed {
+        let mut gone = 0;
+        let map = self.change()?;
+        for value in map.get_all(name) {
+            gone += size(name, value);
+        }
+        map.remove(name);
+        self.bytes -= gone;
+        Ok(())
+    }
+
+    fn set(&mut self, limits: FieldLimits, name: &str, values: Vec<Vec<u8>>) -> Result<Changed> {
+        let values: std::result::Result<Vec<_>, _> =
+            values.into_iter().map(|value| valid(name, value)).collect();
+        let deleted = permitted(name).and_then(|name| values.map(|values| (name, values)));
+        let values = match deleted.and_then(|(name, values)| self.delete(&name).map(|()| values)) {
+            Ok(values) => values,
+            Err(error) => return Ok(Err(error)),
+        };
+        for (name, value) in values {
+            if let Err(error) = self.append(limits, name, value)? {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+type This = Resource<Fields>;
+
+pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
+    let mut types = linker.instance(&interface("types"));
+    types.resource::<Fields>("fields", |mut cx, rep| {
+        cx.data_mut().p2().table.remove(This::new(rep)).map(drop)
+    })?;
+    types.func("[constructor]fields", |mut cx, (): ()| {
+        cx.data_mut().p2().table.push(Fields::default())
+    })?;
+    types.func("[static]fields.from-list", |mut cx, (list,): (Vec<(String, Vec<u8>)>,)| {
+        let limits = cx.data_mut().http().fields;
+        let mut fields = Fields::default();
+        for (name, value) in list {
+            let (name, value) = match valid(&name, value) {
+                Ok(field) => field,
+                Err(error) => return Ok(Err(error)),
+            };
+            if let Err(error) = fields.append(limits, name, value)? {
+                return Ok(Err(error));
+            }
+        }
+        cx.data_mut().p2().table.push(fields).map(Ok)
+    })?;
+    types.func("[method]fields.get", |mut cx, (this, name): (This, String)| {
+        let fields = cx.data_mut().p2().table.at(&this)?;
+        let values = fields.map.get_all(name).iter();
+        Ok(values.map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>())
+    })?;
+    types.func("[method]fields.has", |mut cx, (this, name): (This, String)| {
+        Ok(cx.data_mut().p2().table.at(&this)?.map.contains_key(name))
+    })?;
+    types.func(
+        "[method]fields.set",
+        |mut cx, (this, name, values): (This, String, Vec<Vec<u8>>)| {
+            let limits = cx.data_mut().http().fields;
+            cx.data_mut().p2().table.at_mut(&this)?.set(limits, &name, values)
+        },
+    )?;
+    types.func("[method]fields.delete", |mut cx, (this, name): (This, String)| {
+        let fields = cx.data_mut().p2().table.at_mut(&this)?;
+        Ok(permitted(&name).and_then(|name| fields.delete(&name)))
+    })?;
+    types.func(
+        "[method]fields.append",
+        |mut cx, (this, name, value): (This, String, Vec<u8>)| {
+            let limits = cx.data_mut().http().fields;
+            let fields = cx.data_mut().p2().table.at_mut(&this)?;
+            match valid(&name, value) {
+                Ok((name, value)) => fields.append(limits, name, value),
+                Err(error) => Ok(Err(error)),
+            }
+        },
+    )?;
+    types.func("[method]fields.entries", |mut cx, (this,): (This,)| {
+        let fields = cx.data_mut().p2().table.at(&this)?;
+        let entries = fields.map.iter();
+        let entries = entries.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+        Ok(entries.collect::<Vec<_>>())
+    })?;
+    types.func("[method]fields.clone", |mut cx, (this,): (This,)| {
+        let table = &mut cx.data_mut().p2().table;
+        let mut copy = table.at(&this)?.clone();
+        copy.immutable = false;
+        table.push(copy)
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: FieldLimits = FieldLimits { bytes: 40, count: 3 };
+
+    fn field(name: &str, value: &str) -> (HeaderName, HeaderValue) {
+        valid(name, value.into()).unwrap()
+    }
+
+    #[test]
+    fn names_and_values_are_checked() {
+        for (name, value, error) in [
+            ("", "v", HeaderError::InvalidSyntax),
+            ("a b", "v", HeaderError::InvalidSyntax),
+            ("a\r\nx", "v", HeaderError::InvalidSyntax),
+            ("ä", "v", HeaderError::InvalidSyntax),
+            (":path", "v", HeaderError::InvalidSyntax),
+            ("a", "v\r\nx: y", HeaderError::InvalidSyntax),
+            ("a", "v\0", HeaderError::InvalidSyntax),
+            ("Host", "v", HeaderError::Forbidden),
+            ("Transfer-Encoding", "chunked", HeaderError::Forbidden),
+            ("HTTP2-Settings", "v", HeaderError::Forbidden),
+        ] {
+            assert_eq!(valid(name, value.into()), Err(error), "{name:?}: {value:?}");
+        }
+        assert!(valid("a", vec![0xff, b'\t', b' ']).is_ok());
+        assert!(FORBIDDEN.is_sorted());
+    }
+
+    #[test]
+    fn sets_have_limits_and_know_their_size() {
+        let mut fields = Fields::default();
+        let (name, value) = field("name", "value");
+        for _ in 0..3 {
+            assert_eq!(fields.append(LIMITS, name.clone(), value.clone()).unwrap(), Ok(()));
+        }
+        assert!(fields.append(LIMITS, name.clone(), value.clone()).is_err());
+        assert_eq!(fields.bytes, 27);
+        fields.delete(&name).unwrap();
+        assert_eq!((fields.bytes, fields.map.len()), (0, 0));
+        let (name, value) = field("name", &"v".repeat(37));
+        assert!(fields.append(LIMITS, name, value).is_err());
+        assert_eq!(fields.set(LIMITS, "n", vec![b"1".into(), b"2".into()]).unwrap(), Ok(()));
+        assert_eq!(fields.set(LIMITS, "N", vec![b"3".into()]).unwrap(), Ok(()));
+        assert_eq!((fields.bytes, fields.map.len()), (2, 1));
+        assert_eq!(
+            fields.set(LIMITS, "n", vec![b"\n".into()]).unwrap(),
+            Err(HeaderError::InvalidSyntax)
+        );
+        assert_eq!(fields.map.len(), 1);
+        let mut seen = Fields::immutable(fields.into_map());
+        assert_eq!(seen.set(LIMITS, "n", vec![]).unwrap(), Err(HeaderError::Immutable));
+        assert_eq!(seen.delete(&HeaderName::from_static("n")), Err(HeaderError::Immutable));
+    }
+
+    #[test]
+    fn lengths_are_numbers_and_agree() {
+        let length = |values: &[&str]| {
+            let mut map = HeaderMap::new();
+            for value in values {
+                map.append("content-length", HeaderValue::from_str(value).unwrap());
+            }
+            content_length(&map)
+        };
+        assert_eq!(length(&[]), Ok(None));
+        assert_eq!(length(&["12", "12"]), Ok(Some(12)));
+        for bad in [&["1", "2"][..], &["-1"], &["+1"], &["1,1"], &[""], &["99999999999999999999"]] {
+            assert_eq!(length(bad), Err(HeaderError::InvalidSyntax), "{bad:?}");
+        }
+    }
+}
