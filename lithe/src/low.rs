@@ -31,8 +31,8 @@ fn is_number(ty: &ValType) -> bool {
     matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64)
 }
 
-/// Makes a host function over slots one that [`host_func`] takes. Its type has numbers only.
-pub fn trimmed<T: 'static>(ty: &FuncType, func: SlotFunc<T>) -> SlotFunc<T> {
+/// A host function over slots whose results are as the engines expect them. Its type has numbers only.
+fn trimmed<T: 'static>(ty: &FuncType, func: SlotFunc<T>) -> SlotFunc<T> {
     let results = ty.results.clone();
     Arc::new(move |caller, slots| {
         func(caller, slots)?;
