@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lithe::{Config, Engine, Result, Store, Strategy, Traps};
-use lithe_component::{Component, GuestBytes, Linker, TypedFunc};
+use lithe_component::{Component, GuestBytes, Instance, Linker, TypedFunc};
 
 /// Calls of the host that a guest makes each time.
 const CALLS: u32 = 1000;
@@ -84,7 +84,7 @@ fn engines() -> [(&'static str, Engine); 2] {
     ]
 }
 
-fn caller(engine: &Engine) -> Result<(Store<u64>, impl Fn(&mut Store<u64>, &str) -> Call)> {
+fn caller(engine: &Engine) -> Result<(Store<u64>, Instance)> {
     let component = Component::new(engine, CALLER)?;
     let mut linker: Linker<u64> = Linker::new(engine);
     let mut root = linker.root();
@@ -99,10 +99,11 @@ fn caller(engine: &Engine) -> Result<(Store<u64>, impl Fn(&mut Store<u64>, &str)
     })?;
     let mut store = Store::new(engine, 0);
     let instance = linker.instantiate(&mut store, &component)?;
-    let find = move |store: &mut Store<u64>, name: &str| {
-        instance.func(&mut *store, name).and_then(|func| func.typed(store)).expect("it is exported")
-    };
-    Ok((store, find))
+    Ok((store, instance))
+}
+
+fn find(store: &mut Store<u64>, instance: Instance, name: &str) -> Result<Call> {
+    instance.func(&mut *store, name)?.typed(store)
 }
 
 type Call = TypedFunc<(u32,), u32>;
@@ -110,12 +111,12 @@ type Call = TypedFunc<(u32,), u32>;
 fn calls(c: &mut Criterion) {
     for (name, engine) in engines() {
         let mut group = c.benchmark_group(format!("component calls, {name}"));
-        let (mut store, find) = caller(&engine).expect("the guest is valid");
-        let empty = find(&mut store, "empty");
+        let (mut store, instance) = caller(&engine).expect("the guest is valid");
+        let empty = find(&mut store, instance, "empty").expect("it is exported");
         group.bench_function("host calls guest", |b| b.iter(|| empty.call(&mut store, (1,))));
         group.throughput(Throughput::Elements(CALLS.into()));
         for name in ["number", "bytes", "view", "guest"] {
-            let func = find(&mut store, name);
+            let func = find(&mut store, instance, name).expect("it is exported");
             group.bench_function(name, |b| b.iter(|| func.call(&mut store, (CALLS,))));
         }
         group.finish();

@@ -10,8 +10,8 @@ use crate::abi::{SlotReader, SlotWriter};
 use crate::call::{self, By, Nodes};
 use crate::error::violation;
 use crate::handles::Handle;
-use crate::linker::{Bound, Pre};
-use crate::plan::{BuiltIn, FuncItem, Lowering};
+use crate::linker::{Bound, Linked, Pre};
+use crate::plan::{BuiltIn, FuncItem, Lowering, Plan};
 use crate::state::{Resource, State};
 use crate::typed::{Kinds, Lift, LiftParams, Lower, check_optional};
 use crate::types::FuncType;
@@ -151,15 +151,46 @@ pub(crate) fn may_leave<S: AsContextMut>(
     }
 }
 
+/// What a lowered function calls.
+pub(crate) enum Callee<T> {
+    Host(HostFunc<T>),
+    /// A lifted function of the same component.
+    Lift(usize),
+    Linked(Linked),
+}
+
+/// A lowered function of a component, by its number in the plan.
+pub(crate) struct Lowered<T> {
+    plan: Arc<Plan>,
+    number: usize,
+    callee: Callee<T>,
+}
+
+impl<T> Lowered<T> {
+    /// The lowered function with this number.
+    pub fn new(pre: &Pre<T>, number: usize) -> Result<Lowered<T>> {
+        let unbound = || Error::usage("an import is not bound to a function");
+        let lowering = pre.plan.lowerings.get(number).ok_or_else(unbound)?;
+        let callee = match &lowering.func {
+            FuncItem::Lift(lift) => Callee::Lift(*lift),
+            FuncItem::Import(import) => match pre.imports.get(*import) {
+                Some(Bound::Host(func)) => Callee::Host(func.clone()),
+                Some(Bound::Linked(func)) => Callee::Linked(*func),
+                _ => return Err(unbound()),
+            },
+        };
+        Ok(Lowered { plan: pre.plan.clone(), number, callee })
+    }
+}
+
 /// Serves a call of a lowered function.
 pub(crate) fn lowered<T: 'static>(
-    pre: &Pre<T>,
+    Lowered { plan, number, callee }: &Lowered<T>,
     root: usize,
-    number: usize,
     mut caller: Caller<'_, T>,
     slots: &mut [u64],
 ) -> Result<()> {
-    let lowering = &pre.plan.lowerings[number];
+    let lowering = &plan.lowerings[*number];
     let site = Site { lowering, root };
     may_leave(&mut caller, root, lowering.instance)?;
     if lowering.recursive {
@@ -168,15 +199,12 @@ pub(crate) fn lowered<T: 'static>(
     if lowering.borrows {
         State::of(&mut caller)?.enter_scope();
     }
-    let (callee, lift) = match &lowering.func {
-        FuncItem::Lift(lift) => (root, *lift),
-        FuncItem::Import(import) => match &pre.imports[*import] {
-            Bound::Host(func) => {
-                return (func.serve)(caller, &site, slots).map_err(call::confine);
-            }
-            Bound::Linked(func) => (func.origin.root, func.lift),
-            _ => return Err(Error::usage("an import is not bound to a function")),
-        },
+    let (callee, lift) = match callee {
+        Callee::Host(func) => {
+            return (func.serve)(caller, &site, slots).map_err(call::confine);
+        }
+        Callee::Lift(lift) => (root, *lift),
+        Callee::Linked(func) => (func.origin.root, func.lift),
     };
     let at = return_pointer(&site, slots);
     let args: Nodes = arguments(&mut caller, &site, slots)?;

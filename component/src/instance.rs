@@ -106,8 +106,21 @@ where
         entered: 0,
     });
     let depth = state.scopes.len();
+    let own;
+    let made = match (root, pre.first.get()) {
+        (0, Some(made)) => made,
+        (0, None) => {
+            let made = templates(pre, 0)?;
+            pre.first.get_or_init(|| made)
+        }
+        _ => {
+            own = templates(pre, root)?;
+            &own
+        }
+    };
+    let mut made = made.iter();
     for step in &plan.steps {
-        if let Err(error) = carry_out(step, pre, root, &mut store) {
+        if let Err(error) = carry_out(step, pre, &mut made, root, &mut store) {
             let state = State::of(&mut store)?;
             state.scopes.truncate(depth);
             state.root(root)?.poisoned = true;
@@ -117,9 +130,36 @@ where
     Ok(Instance { root, token })
 }
 
+/// The core functions that the host makes for a component with this number in its store, in the order of the steps.
+fn templates<T: 'static>(pre: &Pre<T>, root: usize) -> Result<Vec<low::Template<T>>> {
+    let mut made = Vec::new();
+    for step in &pre.plan.steps {
+        let (ty, func): (_, low::SlotFunc<T>) = match step {
+            Step::Lower(number) => {
+                let lowered = host::Lowered::new(pre, *number)?;
+                let serve = move |caller: lithe::Caller<'_, T>, slots: &mut [u64]| {
+                    host::lowered(&lowered, root, caller, slots)
+                };
+                (&pre.plan.lowerings[*number].core, Arc::new(serve))
+            }
+            Step::BuiltIn { kind, instance } => {
+                let (kind, instance) = (*kind, *instance);
+                let serve = move |caller: lithe::Caller<'_, T>, slots: &mut [u64]| {
+                    host::built_in(kind, root, instance, caller, slots)
+                };
+                (&kind.ty(), Arc::new(serve))
+            }
+            _ => continue,
+        };
+        made.push(low::template(&pre.engine, ty, func)?);
+    }
+    Ok(made)
+}
+
 fn carry_out<S: AsContextMut>(
     step: &Step,
-    pre: &Arc<Pre<S::Data>>,
+    pre: &Pre<S::Data>,
+    made: &mut std::slice::Iter<'_, low::Template<S::Data>>,
     root: usize,
     store: &mut S,
 ) -> Result<()>
@@ -152,24 +192,9 @@ where
             let memory = resolve(store, root, core)?.memory().ok_or_else(|| absent("memory"))?;
             State::of(store)?.root(root)?.memories.push(memory);
         }
-        Step::Lower(number) => {
-            let (pre, number) = (pre.clone(), *number);
-            let ty = &plan.lowerings[number].core;
-            let serve = {
-                let pre = pre.clone();
-                move |caller: lithe::Caller<'_, S::Data>, slots: &mut [u64]| {
-                    host::lowered(&pre, root, number, caller, slots)
-                }
-            };
-            let func = low::host_func(&mut *store, ty, Arc::new(serve))?;
-            State::of(store)?.root(root)?.funcs.push(func);
-        }
-        Step::BuiltIn { kind, instance } => {
-            let (kind, instance, ty) = (*kind, *instance, kind.ty());
-            let serve = move |caller: lithe::Caller<'_, S::Data>, slots: &mut [u64]| {
-                host::built_in(kind, root, instance, caller, slots)
-            };
-            let func = low::host_func(&mut *store, &ty, Arc::new(serve))?;
+        Step::Lower(_) | Step::BuiltIn { .. } => {
+            let template = made.next().ok_or_else(|| absent("function"))?;
+            let func = low::add(&mut *store, template)?;
             State::of(store)?.root(root)?.funcs.push(func);
         }
         Step::Resource { ty, instance, dtor } => {
@@ -218,7 +243,8 @@ where
         host::may_leave(&mut caller, root, instance)?;
         Err(crate::error::violation(format!("this version of Lithe has no `{what}`")))
     };
-    low::host_func(store, ty, Arc::new(serve)).map(Extern::Func)
+    let engine = low::engine(store).clone();
+    low::add(store, &low::template(&engine, ty, Arc::new(serve))?).map(Extern::Func)
 }
 
 impl Instance {

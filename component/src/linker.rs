@@ -4,9 +4,9 @@
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use lithe::{AsContextMut, Caller, Engine, Error, ErrorKind, Result};
+use lithe::{AsContextMut, Caller, Engine, Error, ErrorKind, Result, low};
 
 use crate::alike::Alike;
 use crate::component::Component;
@@ -72,18 +72,20 @@ pub(crate) enum Bound<T> {
 /// A component with all that it imports.
 pub(crate) struct Pre<T> {
     pub plan: Arc<Plan>,
+    pub engine: Engine,
     pub imports: Vec<Bound<T>>,
+    /// The core functions that the host makes, for the first component of a store.
+    pub first: OnceLock<Vec<low::Template<T>>>,
 }
 
 /// A component with all that it imports, ready to be instantiated in any number of stores.
 pub struct InstancePre<T> {
     pub(crate) pre: Arc<Pre<T>>,
-    engine: Engine,
 }
 
 impl<T> Clone for InstancePre<T> {
     fn clone(&self) -> InstancePre<T> {
-        InstancePre { pre: self.pre.clone(), engine: self.engine.clone() }
+        InstancePre { pre: self.pre.clone() }
     }
 }
 
@@ -260,8 +262,14 @@ impl<T: 'static> Linker<T> {
             };
             return Err(Error::new(ErrorKind::Link, words));
         }
-        let pre = Arc::new(Pre { plan: component.plan.clone(), imports });
-        Ok(InstancePre { pre, engine: self.engine.clone() })
+        Ok(InstancePre {
+            pre: Arc::new(Pre {
+                plan: component.plan.clone(),
+                engine: self.engine.clone(),
+                imports,
+                first: OnceLock::new(),
+            }),
+        })
     }
 
     /// Links and instantiates a component.
@@ -282,7 +290,7 @@ impl<T: 'static> InstancePre<T> {
 
     /// The engine.
     pub fn engine(&self) -> &Engine {
-        &self.engine
+        &self.pre.engine
     }
 }
 

@@ -303,9 +303,12 @@ impl Lift for GuestBytes {
 /// A `list<u8>` for a guest: bytes that the host has, or bytes that it reads straight into the guest's memory.
 pub struct HostBytes(Content);
 
+/// Writes bytes and tells how many.
+type Fill = dyn Fn(&mut [u8]) -> usize;
+
 enum Content {
     Bytes(Vec<u8>),
-    Fill(usize, Box<dyn Fn(&mut [u8]) -> usize>),
+    Fill(usize, Box<Fill>),
 }
 
 impl From<Vec<u8>> for HostBytes {

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use lithe_types::{FuncType, ValType};
 
-use crate::{AsContextMut, Caller, Error, Func, Memory, Result, func, store::HostFunc};
+use crate::{
+    AsContextMut, Caller, Engine, Error, ErrorKind, Func, Memory, Result, func, raw::Handle,
+    store::HostFunc,
+};
 
 /// What a layer above keeps in a store.
 pub type Attachment = Option<Box<dyn Any + Send>>;
@@ -28,8 +31,8 @@ fn is_number(ty: &ValType) -> bool {
     matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64)
 }
 
-/// Makes a host function over slots one that [`host_func`] takes. Its type has numbers only.
-pub fn trimmed<T: 'static>(ty: &FuncType, func: SlotFunc<T>) -> SlotFunc<T> {
+/// A host function over slots whose results are as the engines expect them. Its type has numbers only.
+fn trimmed<T: 'static>(ty: &FuncType, func: SlotFunc<T>) -> SlotFunc<T> {
     let results = ty.results.clone();
     Arc::new(move |caller, slots| {
         func(caller, slots)?;
@@ -38,20 +41,43 @@ pub fn trimmed<T: 'static>(ty: &FuncType, func: SlotFunc<T>) -> SlotFunc<T> {
     })
 }
 
-/// A host function of a store.
-pub fn host_func<S: AsContextMut>(
-    mut store: S,
+/// A host function over slots for any number of stores of an engine.
+pub struct Template<T> {
+    engine: Engine,
+    ty: u32,
+    func: HostFunc<T>,
+}
+
+/// Makes a host function for stores of an engine.
+pub fn template<T: 'static>(
+    engine: &Engine,
     ty: &FuncType,
-    func: SlotFunc<S::Data>,
-) -> Result<Func>
-where
-    S::Data: 'static,
-{
+    func: SlotFunc<T>,
+) -> Result<Template<T>> {
     if !ty.params.iter().chain(&ty.results).all(is_number) {
         return Err(Error::usage("a function over slots takes and returns numbers only"));
     }
-    let func: HostFunc<S::Data> = trimmed(ty, func);
-    store.store_mut().add_host(ty, func)
+    let id = engine
+        .registry()
+        .register_func(ty)
+        .ok_or_else(|| Error::new(ErrorKind::Limit, "the engine's limit of types is reached"))?;
+    Ok(Template { engine: engine.clone(), ty: id, func: trimmed(ty, func) })
+}
+
+/// The engine of a store.
+pub fn engine<S: AsContextMut>(store: &mut S) -> &Engine {
+    &store.store_mut().engine
+}
+
+/// Adds a host function to a store.
+pub fn add<S: AsContextMut>(mut store: S, template: &Template<S::Data>) -> Result<Func> {
+    let store = store.store_mut();
+    if !store.engine.same(&template.engine) {
+        return Err(Error::usage("the function belongs to another engine than the store"));
+    }
+    let index = store.hosts.len() as u32;
+    store.hosts.push(template.func.clone());
+    Ok(Func { handle: Handle::new(store.id, store.rt.add_host_func(template.ty, index)) })
 }
 
 /// Calls a function with its arguments as slots; the results replace them. There are as many slots as parameters and
