@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Bytes that the stripped command may have, the code generator included; above them the check fails.
-const BUDGET: u64 = 9_200_000;
+const BUDGET: u64 = 13_300_000;
 
 /// Bytes that it should have without the code generator. RATIONALE.md says what stands in the way.
 const AIM: u64 = 2_000_000;
