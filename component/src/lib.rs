@@ -40,6 +40,7 @@
 mod abi;
 mod alike;
 mod build;
+mod bytes;
 mod call;
 mod component;
 mod decode;
@@ -60,6 +61,7 @@ mod val;
 mod weight;
 
 pub use abi::{DEFAULT_MAX_CALL_BYTES, LiftCx, LowerCx, SlotReader, SlotWriter};
+pub use bytes::HostBytes;
 pub use component::{Component, Item};
 pub use handles::DEFAULT_MAX_HANDLES;
 pub use instance::{Func, Instance, TypedFunc};
@@ -67,7 +69,7 @@ pub use linker::{InstancePre, Linker, LinkerInstance, Missing};
 pub use lithe::Result;
 pub use resources::{DEFAULT_MAX_RESOURCES, Resource, ResourceTable};
 pub use state::{CallLimits, set_limits};
-pub use typed::{GuestBytes, HostBytes, Kinds, Lift, LiftParams, Lower, LowerParams, Typed};
+pub use typed::{GuestBytes, Kinds, Lift, LiftParams, Lower, LowerParams, Typed};
 #[doc(hidden)]
 pub use typed::{
     check_variant, fields_of, flag_mask, lift_variant, load_flags, load_variant, lower_variant,

@@ -214,8 +214,6 @@ fn store_list<T: Lower>(items: &[T], cx: &mut LowerCx<'_>, ty: &Type) -> Result<
 pairs! {
     () String, |ty, _kinds| *ty == Type::String, |value, cx, _ty| cx.string(value);
     () &'static str, |ty, _kinds| *ty == Type::String, |value, cx, _ty| cx.string(value);
-    () HostBytes, |ty, _kinds| matches!(ty, Type::List(element) if **element == Type::U8),
-        |value, cx, _ty| value.store_bytes(cx);
     (T: Lower) Vec<T>, |ty, kinds| matches!(ty, Type::List(element) if T::check(element, kinds)),
         |value, cx, ty| store_list(value, cx, ty);
 }
@@ -297,62 +295,6 @@ impl Lift for GuestBytes {
         let (at, len) = (cx.u32(at)?, cx.u32(at + 4)?);
         cx.list(at, len, element(ty))?;
         Ok(GuestBytes { memory: cx.handle, at, len })
-    }
-}
-
-/// A `list<u8>` for a guest: bytes that the host has, or bytes that it reads straight into the guest's memory.
-pub struct HostBytes(Content);
-
-/// Writes bytes and tells how many.
-type Fill = dyn Fn(&mut [u8]) -> usize;
-
-enum Content {
-    Bytes(Vec<u8>),
-    Fill(usize, Box<Fill>),
-}
-
-impl From<Vec<u8>> for HostBytes {
-    fn from(bytes: Vec<u8>) -> HostBytes {
-        HostBytes(Content::Bytes(bytes))
-    }
-}
-
-impl HostBytes {
-    /// Bytes that `fill` writes once there is a place for `len` of them; it gives how many there are.
-    pub fn filled(len: usize, fill: impl Fn(&mut [u8]) -> usize + 'static) -> HostBytes {
-        HostBytes(Content::Fill(len, Box::new(fill)))
-    }
-
-    /// How many bytes there are at most.
-    pub fn len(&self) -> usize {
-        match &self.0 {
-            Content::Bytes(bytes) => bytes.len(),
-            Content::Fill(len, _) => *len,
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn store_bytes(&self, cx: &mut LowerCx<'_>) -> Result<(u32, u32)> {
-        let at = cx.allocate_list(1, 1, self.len())?;
-        match &self.0 {
-            Content::Bytes(bytes) => {
-                cx.write(at, bytes)?;
-                Ok((at, bytes.len() as u32))
-            }
-            Content::Fill(len, fill) => {
-                let count = fill(cx.bytes_mut(at, *len)?).min(*len);
-                // The guest frees as much as the list has; its allocator knows no place without bytes.
-                let at = match count == *len {
-                    true => at,
-                    false => cx.reallocate(at, *len as u32, 1, count.max(1) as u32)?,
-                };
-                Ok((at, count as u32))
-            }
-        }
     }
 }
 

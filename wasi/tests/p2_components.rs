@@ -1,6 +1,5 @@
 //! Commands that real tools made, run on WASI 0.2.
 
-#[allow(dead_code, reason = "only the folder for tests is used")]
 mod common;
 mod linked;
 

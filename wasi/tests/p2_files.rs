@@ -1,6 +1,5 @@
 //! `wasi:filesystem` of WASI 0.2, called through the linker.
 
-#[allow(dead_code, reason = "only the folder for tests is used")]
 mod common;
 mod linked;
 

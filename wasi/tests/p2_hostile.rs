@@ -2,7 +2,6 @@
 //! kernel and by component. Whatever a function answers, nothing outside the grant may change or be told, and nothing in
 //! a read-only grant may change.
 
-#[allow(dead_code, reason = "only the folder for tests is used")]
 mod common;
 mod linked;
 

@@ -1,6 +1,5 @@
 //! The table of functions of WASI 0.2 in the documentation names every function and a test that exists.
 
-#[allow(dead_code, reason = "only components are loaded")]
 mod linked;
 
 use std::collections::BTreeSet;
