@@ -61,6 +61,7 @@ in_forky sh -euc '
     wit=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -path "*/wasip2-2.0.1+wasi-0.2.12/wit" -print -quit)
     cargo run --quiet --locked --release -p forward -- "$wit" wasi:io wasi:cli wasi:clocks wasi:random \
         wasi:filesystem wasi:config wasi:logging > out/forward.wasm
+    cargo run --quiet --locked --release -p forward -- "$wit" wasi:http wasi:io > out/forward-http.wasm
     for component in out/*.wasm; do
         wasm-tools strip --all $component -o $component
         wasm-tools validate $component

@@ -19,8 +19,8 @@ use lithe_wasi::{Ctx, Grants};
 
 /// The data of a guest.
 pub struct Data {
-    p2: P2,
-    http: Http,
+    pub p2: P2,
+    pub http: Http,
 }
 
 impl View for Data {
