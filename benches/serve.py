@@ -64,7 +64,7 @@ class Server:
         rate = float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
         wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
         errors = re.search(r"Socket errors: (.*)", text)
-        p50, p99 = (milliseconds(re.search(rf"{p}%\s+(\S+)", text)[1]) for p in (50, 99))
+        p50, p99 = (milliseconds(re.search(rf"^\s+{p}%\s+(\S+)$", text, re.M)[1]) for p in (50, 99))
         return rate, p50, p99, (wrong[0] if wrong else "") + (errors[0] if errors else "")
 
     def peak(self):

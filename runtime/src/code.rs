@@ -40,6 +40,8 @@ pub struct Code {
     translations: Lock<Vec<Box<[u64]>>>,
     #[cfg(feature = "std")]
     native: Option<crate::native::NativeCode>,
+    #[cfg(feature = "std")]
+    image: crate::image::Slot,
 }
 
 /// What is read from a module.
@@ -103,6 +105,8 @@ impl Code {
             translations: Lock::default(),
             #[cfg(feature = "std")]
             native: None,
+            #[cfg(feature = "std")]
+            image: crate::image::Slot::default(),
         })
     }
 
@@ -128,6 +132,7 @@ impl Code {
             stub,
             translations: Lock::default(),
             native: Some(native),
+            image: crate::image::Slot::default(),
         }
     }
 
@@ -170,6 +175,12 @@ impl Code {
     #[cfg(feature = "std")]
     pub unsafe fn attach(&mut self, native: crate::native::NativeCode) {
         self.native = Some(native);
+    }
+
+    /// What the first memory of instances begins with.
+    #[cfg(feature = "std")]
+    pub(crate) fn image(&self) -> &crate::image::Slot {
+        &self.image
     }
 
     /// The native code.

@@ -420,7 +420,20 @@ impl Store {
                 unsafe { (&mut (*instance).elements)[i] = Box::default() };
             }
         }
+        #[cfg(feature = "std")]
+        let mapped = match lists.memories.first() {
+            // SAFETY: memories live as long as the store; no other reference to this one exists.
+            Some(memory) => code.image().apply(module, unsafe { &mut **memory }),
+            None => 0,
+        };
+        #[cfg(not(feature = "std"))]
+        let mapped = 0;
         for (i, segment) in module.data.iter().enumerate() {
+            if i < mapped {
+                // SAFETY: the instance lives as long as the store; no reference to its list exists.
+                unsafe { (&mut (*instance).dropped_data)[i] = true };
+                continue;
+            }
             if let SegmentMode::Active { index, offset } = &segment.mode {
                 let [offset, _] = self.evaluate(env, offset)?;
                 let bytes = &module.bytes[segment.range.start as usize..segment.range.end as usize];

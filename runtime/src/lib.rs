@@ -26,6 +26,8 @@ pub mod fiber;
 mod gc;
 mod handles;
 pub mod hash;
+#[cfg(feature = "std")]
+mod image;
 mod instantiate;
 pub mod layout;
 mod limits;
