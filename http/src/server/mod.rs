@@ -187,8 +187,13 @@ pub struct Server {
     address: SocketAddr,
 }
 
+/// Connections that the system keeps until they are taken over. Beyond it clients try again, a second later.
+const MAX_BACKLOG: i32 = 1024;
+
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
+    // The standard library keeps 128; this changes it.
+    rustix::net::listen(&listener, MAX_BACKLOG)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

@@ -75,7 +75,9 @@ fn authority(text: &str) -> Option<Authority> {
 fn scheme(scheme: &Scheme) -> bool {
     match scheme {
         Scheme::Http | Scheme::Https => true,
-        Scheme::Other(name) => http::uri::Scheme::try_from(name.as_str()).is_ok(),
+        Scheme::Other(name) => {
+            !name.is_empty() && http::uri::Scheme::try_from(name.as_str()).is_ok()
+        }
     }
 }
 
