@@ -1,5 +1,5 @@
 //! Components: calls of the host by a guest, of a guest by the host and by another guest, and instantiating. Run by
-//! `cargo bench -p lithe-benches --bench component`; figures stand in `benches/README.md`.
+//! `cargo bench -p lithe-benches --bench component`.
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "criterion's macros define public functions")]
 

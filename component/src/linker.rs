@@ -141,11 +141,6 @@ impl<T: 'static> Linker<T> {
         self.root().into_instance(name)
     }
 
-    /// Whether something compatible with this interface is defined.
-    pub fn has(&self, name: &str) -> bool {
-        self.names.contains_key(&names::key(name))
-    }
-
     /// Defines what an instance exports as an interface.
     pub fn define_instance(
         &mut self,

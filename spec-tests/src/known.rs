@@ -154,6 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn panics_are_never_known() {
+        let sentence = format!("{PANICKED}: no");
+        let mut report =
+            Report { failed: vec![Failure { sentence, ..failure(1) }], ..Report::default() };
+        Known::parse("known.txt", "array.wast:1 reason")
+            .unwrap()
+            .apply("a/gc/array.wast", &mut report);
+        // The panic, and the entry that excuses nothing.
+        assert_eq!((report.failed.len(), report.known.len()), (2, 0));
+    }
+
+    #[test]
     fn stale_entries_fail() {
         assert_eq!(apply("array.wast reason", &[]), (1, 0));
         assert_eq!(apply("array.wast:7 reason", &[6]), (2, 0));

@@ -144,7 +144,7 @@ const WRONG: &[(&str, &str)] = &[
         r#"(module (import "no" "f" (func)))"#,
         "the module cannot be instantiated: the import no.f cannot be satisfied",
     ),
-    (r#"(module instance $i $no)"#, "there is no module definition $no"),
+    (r#"(module instance $i $no)"#, "there is no definition $no"),
     (r#"(invoke "spin")"#, "the call failed: wasm trap: interrupt"),
 ];
 
@@ -166,6 +166,81 @@ fn wrong_directives_fail() {
     let line = MODULE.lines().count() + 1;
     for (directive, sentence) in WRONG {
         let report = run_file("wrong.wast", &format!("{MODULE}{directive}"), &options());
+        let found: Vec<String> = report.failed.iter().map(ToString::to_string).collect();
+        assert_eq!(found, [format!("wrong.wast:{line}: {sentence}")], "{directive}");
+    }
+}
+
+/// A component whose functions directives call; `bad` gives what is no character.
+const COMPONENT: &str = r#"(component
+  (core module $m
+    (func (export "id") (param i32) (result i32) (local.get 0))
+    (func (export "bad") (result i32) (i32.const 0xd800))
+    (func (export "trap") unreachable))
+  (core instance $i (instantiate $m))
+  (func (export "u32") (param "n" u32) (result u32) (canon lift (core func $i "id")))
+  (func (export "bad") (result char) (canon lift (core func $i "bad")))
+  (func (export "trap") (canon lift (core func $i "trap"))))
+"#;
+
+/// Directives about the component that must fail, with what is said about it.
+const WRONG_OF_COMPONENTS: &[(&str, &str)] = &[
+    (
+        r#"(assert_return (invoke "u32" (u32.const 1)) (u32.const 2))"#,
+        "expected U32(2), found U32(1)",
+    ),
+    (r#"(assert_return (invoke "u32" (u32.const 1)))"#, "expected nothing, found U32(1)"),
+    (
+        r#"(assert_return (invoke "u32" (u32.const 1)) (i32.const 1))"#,
+        "a component function returns component values",
+    ),
+    (
+        r#"(assert_return (invoke "u32" (i32.const 1)) (u32.const 1))"#,
+        "a component function takes component values",
+    ),
+    (
+        r#"(assert_return (invoke "u32" (u64.const 1)) (u32.const 1))"#,
+        "expected results, but the call failed: expected a value of type u32, found a u64",
+    ),
+    (r#"(assert_return (invoke "no"))"#, "the component exports no function `no`"),
+    (
+        r#"(assert_trap (invoke "trap") "cannot enter component instance")"#,
+        "expected the trap `cannot enter component instance`, \
+         found the trap `wasm `unreachable` instruction executed`",
+    ),
+    (
+        r#"(assert_trap (invoke "bad") "unreachable")"#,
+        "expected the trap `unreachable`, \
+         found the trap `converted integer out of range for `char``",
+    ),
+    (
+        r#"(assert_trap (invoke "trap") "invalid utf-8")"#,
+        "expected the trap `invalid utf-8`, \
+         found the trap `wasm `unreachable` instruction executed`",
+    ),
+    (
+        r#"(assert_trap (invoke "u32" (u32.const 3)) "unreachable")"#,
+        "expected the trap `unreachable`, but U32(3) was returned",
+    ),
+    (
+        r#"(assert_invalid (component) "no")"#,
+        "expected that the module is refused (`no`), but it is valid",
+    ),
+    (
+        r#"(component (import "no" (func)))"#,
+        "the component cannot be instantiated: an import of the component is missing: no: func()",
+    ),
+    (
+        r#"(component (type $s (stream u8)) (import "s" (func (param "s" $s))))"#,
+        "the component cannot be instantiated: an import of the component is missing: s: stream",
+    ),
+];
+
+#[test]
+fn wrong_directives_about_components_fail() {
+    let line = COMPONENT.lines().count() + 1;
+    for (directive, sentence) in WRONG_OF_COMPONENTS {
+        let report = run_file("wrong.wast", &format!("{COMPONENT}{directive}"), &options());
         let found: Vec<String> = report.failed.iter().map(ToString::to_string).collect();
         assert_eq!(found, [format!("wrong.wast:{line}: {sentence}")], "{directive}");
     }
