@@ -150,6 +150,9 @@ fn child() {
         }
         "broken" => {
             let write = "io-streams-output-stream-blocking-write-and-flush";
+            // The harness has printed what it prints at the start, and nobody reads any more.
+            guest.write_all(stdout, b"<ready>");
+            assert_eq!(rustix::io::read(rustix::stdio::stdin(), &mut [0; 1]), Ok(0));
             let result = guest.call(write, &[of(stdout), bytes(b"text")]);
             assert_eq!(result, "err(closed)");
             let check = guest.call("io-streams-output-stream-check-write", &[of(stdout)]);
@@ -171,17 +174,23 @@ fn spawn(what: &str) -> std::process::Child {
         .unwrap()
 }
 
+/// Reads until the child is ready.
+fn await_ready(output: &mut std::process::ChildStdout) -> Vec<u8> {
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("<ready>") {
+        let mut piece = [0; 100];
+        let count = std::io::Read::read(output, &mut piece).unwrap();
+        assert_ne!(count, 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&piece[..count]);
+    }
+    seen
+}
+
 #[test]
 fn inherited_input_is_neither_waited_for_nor_read_ahead() {
     let mut child = spawn("echo");
     let mut output = child.stdout.take().unwrap();
-    let mut seen = Vec::new();
-    while !String::from_utf8_lossy(&seen).contains("<ready>") {
-        let mut piece = [0; 100];
-        let count = std::io::Read::read(&mut output, &mut piece).unwrap();
-        assert_ne!(count, 0, "{}", String::from_utf8_lossy(&seen));
-        seen.extend_from_slice(&piece[..count]);
-    }
+    let mut seen = await_ready(&mut output);
     child.stdin.take().unwrap().write_all(b"input").unwrap();
     std::io::Read::read_to_end(&mut output, &mut seen).unwrap();
     let seen = String::from_utf8_lossy(&seen);
@@ -192,6 +201,9 @@ fn inherited_input_is_neither_waited_for_nor_read_ahead() {
 #[test]
 fn output_to_a_broken_pipe_is_closed() {
     let mut child = spawn("broken");
-    drop(child.stdout.take());
+    let mut output = child.stdout.take().unwrap();
+    await_ready(&mut output);
+    drop(output);
+    drop(child.stdin.take());
     assert_eq!(child.wait().unwrap().code(), Some(7));
 }
