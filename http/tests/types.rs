@@ -1,7 +1,6 @@
 //! The functions of `wasi:http`, each called through the linker and the canonical ABI by `forward-http.wasm`, which
 //! imports them and exports them again. What a handler has comes in `serve.rs`.
 
-#[allow(dead_code, reason = "the engine and the component")]
 mod common;
 
 use std::collections::BTreeSet;
@@ -342,7 +341,7 @@ impl Guest {
         let future = self.get(handle, &[request, some(options)]);
         let pollable =
             self.get("future-incoming-response-subscribe", std::slice::from_ref(&future));
-        self.try_call("io-poll-pollable-block", &[pollable.clone()]).unwrap();
+        self.try_call("io-poll-pollable-block", std::slice::from_ref(&pollable)).unwrap();
         let response = self.get_nested("future-incoming-response-get", &future);
         assert_eq!(
             self.call("future-incoming-response-get", std::slice::from_ref(&future)),
