@@ -109,7 +109,7 @@ fn hint(module: &str, linker: &Linker<Host>) -> Option<String> {
             "`wasi_unstable` is a draft from before WASI preview 1; build the program with newer tools".into()
         }
         _ if module.starts_with("wasi:") => {
-            format!("`{shown}` belongs to components, which arrive with a later release; build for wasm32-wasip1")
+            format!("`{shown}` is an interface of components, and this is a core module; make a component of it, as `wasm-tools component new` does")
         }
         _ if linker.has_module(module) => {
             format!("`{shown}` is preloaded, but does not export all of this with these types")
