@@ -5,12 +5,13 @@
 //! read-only grant may change. Both resolvers must answer alike, case by case.
 
 mod common;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use common::*;
 use lithe_wasi::{Access, Errno, Grants};
 use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, renameat_with, utimensat};
+use tree::snapshot;
 
 const SECRET: &[u8] = b"outside the grant";
 
@@ -96,33 +98,6 @@ fn mark(path: &Path) {
     let time = Timespec { tv_sec: OUTSIDE_TIME, tv_nsec: 0 };
     let times = Timestamps { last_access: time, last_modification: time };
     utimensat(CWD, path, &times, AtFlags::empty()).unwrap();
-}
-
-/// Everything about a tree that an operation could change, except access times.
-fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
-    let mut all = BTreeMap::new();
-    let mut pending = vec![root.to_path_buf()];
-    while let Some(path) = pending.pop() {
-        let meta = std::fs::symlink_metadata(&path).unwrap();
-        let mut text = format!(
-            "ino {} mode {:o} nlink {} size {} mtime {}.{}",
-            meta.ino(),
-            meta.mode(),
-            meta.nlink(),
-            meta.size(),
-            meta.mtime(),
-            meta.mtime_nsec()
-        );
-        if meta.is_dir() {
-            pending.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if meta.is_symlink() {
-            write!(text, " -> {:?}", std::fs::read_link(&path).unwrap()).unwrap();
-        } else {
-            write!(text, " {:?}", std::fs::read(&path).unwrap()).unwrap();
-        }
-        all.insert(path, text);
-    }
-    all
 }
 
 /// Paths by class of treachery; `{abs}` stands for the host path of the tree.

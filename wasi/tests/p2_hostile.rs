@@ -4,16 +4,16 @@
 
 mod common;
 mod linked;
+mod tree;
 
-use std::collections::BTreeMap;
-use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::TempDir;
 use linked::*;
 use lithe_component::{ResourceAny, Val};
 use lithe_wasi::{Access, Grants};
+use tree::snapshot;
 
 const SECRET: &str = "outside the grant";
 /// How long what is outside is, which tells when attributes of it are told.
@@ -99,31 +99,6 @@ fn tree() -> TempDir {
         symlink(target, temp.join("grant").join(name)).unwrap();
     }
     temp
-}
-
-/// Everything about a tree that a function could change, but access times.
-fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
-    let mut all = BTreeMap::new();
-    let mut pending = vec![root.to_path_buf()];
-    while let Some(path) = pending.pop() {
-        let meta = std::fs::symlink_metadata(&path).unwrap();
-        let mut text = format!(
-            "ino {} mode {:o} nlink {} size {} mtime {}.{}",
-            meta.ino(),
-            meta.mode(),
-            meta.nlink(),
-            meta.size(),
-            meta.mtime(),
-            meta.mtime_nsec()
-        );
-        if meta.is_dir() {
-            pending.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if meta.is_file() {
-            text.push_str(&String::from_utf8_lossy(&std::fs::read(&path).unwrap()));
-        }
-        all.insert(path, text);
-    }
-    all
 }
 
 /// Every function with a path, as the name and the arguments.
