@@ -150,6 +150,7 @@ fn parts(valid: &ValidModule, options: &Options<'_>) -> Result<(Parts, Text), Er
         functions: linked.functions,
         enters: env.enters(),
         imports: env.imports(),
+        tables: env.unread_tables(),
         handlers: linked.handlers,
         sites: linked.sites,
         label: options.label.into(),

@@ -138,6 +138,8 @@ pub struct Env<'a> {
     pub shapes: Vec<Shared<Shape>>,
     /// Tables that never change, in the order of their names in the text.
     pub static_tables: Vec<StaticTable>,
+    /// By table, whether code looks at elements other than to call them with a type that has no subtypes.
+    read_tables: Vec<bool>,
     /// Whether a function may return in the context of another instance: one that ends in a call of a function that
     /// another instance may own.
     pub foreign_returns: bool,
@@ -181,6 +183,7 @@ impl<'a> Env<'a> {
             class_types,
             shapes,
             static_tables: Vec::new(),
+            read_tables: vec![false; module.tables.len()],
             foreign_returns: false,
             facts: Vec::new(),
         };
@@ -286,6 +289,12 @@ impl<'a> Env<'a> {
             owner = parent;
         }
         self.shape(owner).supers.last().copied().unwrap_or(owner)
+    }
+
+    /// Tables whose elements no code reads but from the text.
+    pub fn unread_tables(&self) -> Vec<u32> {
+        let read = |table: &StaticTable| self.read_tables[table.table as usize];
+        self.static_tables.iter().filter(|table| !read(table)).map(|table| table.table).collect()
     }
 
     /// The place of a table among those that never change.
@@ -432,6 +441,12 @@ impl<'a> Env<'a> {
         for op in ops {
             let Ok(op) = op else { break };
             let mut calls = false;
+            if let Operator::CallIndirect { type_index, table_index }
+            | Operator::ReturnCallIndirect { type_index, table_index } = op
+            {
+                self.read_tables[table_index as usize] |=
+                    !self.module.types[type_index as usize].is_final;
+            }
             match op {
                 Operator::Loop { .. } => {
                     open.push(Some(facts.loops.len()));
@@ -463,6 +478,7 @@ impl<'a> Env<'a> {
                     calls = true;
                     tails[table_index as usize] = true;
                 }
+                Operator::TableGet { table } => self.read_tables[table as usize] = true,
                 Operator::TableSet { table }
                 | Operator::TableGrow { table }
                 | Operator::TableFill { table }
@@ -470,8 +486,9 @@ impl<'a> Env<'a> {
                     calls = true;
                     written[table as usize] = true;
                 }
-                Operator::TableCopy { dst_table, .. } => {
+                Operator::TableCopy { dst_table, src_table } => {
                     calls = true;
+                    self.read_tables[src_table as usize] = true;
                     written[dst_table as usize] = true;
                 }
                 Operator::MemoryGrow { .. }

@@ -132,6 +132,7 @@ fn artifact(arch: Arch, mut linked: Linked) -> Artifact {
         functions: linked.functions,
         enters: vec![],
         imports: vec![],
+        tables: vec![],
         handlers: linked.handlers,
         sites: linked.sites,
         label: String::new(),

@@ -354,7 +354,7 @@ unsafe fn calls_native(vm: *mut Vm) -> bool {
         let code = &(*instance).code;
         let Some(defined) = code.func_of_slot(slot) else { return false };
         let index = code.module().imported_funcs + defined;
-        let func: *mut Func = *(*instance).funcs.add(index as usize);
+        let func: *mut Func = (*instance).func(index);
         if (*func).native.is_null() {
             return false;
         }

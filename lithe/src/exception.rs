@@ -56,7 +56,7 @@ impl ExnRef {
     /// A new exception. A host function throws it with [`Error::exception_of`].
     pub fn new(mut store: impl AsContextMut, tag: Tag, fields: &[Val]) -> Result<ExnRef> {
         let store = store.store_mut();
-        let ty = tag.handle.get(store.id, &store.rt)?.signature.clone();
+        let ty = tag.handle.get(store.id, &store.rt)?.signature.share();
         if fields.len() != ty.params.len() {
             let (want, have) = (ty.params.len(), fields.len());
             let message = format!("an exception of this tag has {want} fields; {have} were given");

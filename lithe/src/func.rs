@@ -67,7 +67,7 @@ impl Func {
     ) -> Result<()> {
         let store = store.store_mut();
         let func = self.handle.get(store.id, &store.rt)?;
-        let signature = func.signature.clone();
+        let signature = func.signature.share();
         if args.len() != signature.params.len() || results.len() != signature.results.len() {
             return Err(Error::usage(format!(
                 "the function takes {} arguments and returns {} values; {} and {} were given",

@@ -22,7 +22,7 @@ mod identity;
 pub use identity::IDENTITY;
 
 /// Raised with every change of this file, of `layout` or of the artifact's format.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The `*mut Instance`.
 pub const INSTANCE: i32 = -8;
@@ -32,8 +32,8 @@ pub const VM: i32 = -16;
 pub const BUILTINS: i32 = -24;
 /// The address that the stack pointer must not fall below in code that checks for itself.
 pub const STACK_LIMIT: i32 = -32;
-/// The `*mut Func` of the first defined function; the others follow.
-pub const OWN_FUNCS: i32 = -40;
+/// The `*mut *mut Func` of all functions; entries are null until somebody asks for them.
+pub const FUNCS: i32 = -40;
 /// The `*const u32` of canonical type ids by type index.
 pub const TYPES: i32 = -48;
 /// The `*const *mut Tag` of all tags.
@@ -177,6 +177,8 @@ macro_rules! for_each_builtin {
             /// Calls a function that has no native code: its address, and its arguments as slots, which its results
             /// replace.
             call(I64, I64);
+            /// The `*mut Func` of a function.
+            func(I32) -> I64;
             /// Whether the first canonical function type is a subtype of the second.
             is_subtype(I32, I32) -> I32;
             /// The size in bytes of memory 1 as it is now.

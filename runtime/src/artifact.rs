@@ -3,7 +3,7 @@
 //! never looks outside the bytes, whatever they hold.
 //!
 //! ```text
-//! [ header ][ functions ][ enters ][ imports ][ handlers ][ sites ] .. page .. [ text ] .. page .. [ module ][ label ]
+//! [ header ][ functions ][ enters ][ imports ][ tables ][ handlers ][ sites ] .. page .. [ text ] .. page .. [ module ][ label ]
 //!
 //! header   0 magic                      8 version of the format     12 machine   13 traps   14 fuel   15 deterministic
 //!         16 processor's features      24 context below memory     32 identity of this version of Lithe
@@ -50,6 +50,7 @@ enum Part {
     Functions,
     Enters,
     Imports,
+    Tables,
     Handlers,
     Sites,
     Text,
@@ -70,17 +71,18 @@ impl Part {
     const fn record(self) -> usize {
         match self {
             Part::Functions => 12,
-            Part::Enters | Part::Imports => 4,
+            Part::Enters | Part::Imports | Part::Tables => 4,
             Part::Handlers => 20,
             Part::Sites | Part::Text | Part::Module | Part::Label => 1,
         }
     }
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part::Functions,
     Part::Enters,
     Part::Imports,
+    Part::Tables,
     Part::Handlers,
     Part::Sites,
     Part::Text,
@@ -170,6 +172,8 @@ pub struct Parts {
     pub enters: Vec<u32>,
     /// By imported function: the function that calls it when it has no native code.
     pub imports: Vec<u32>,
+    /// Tables whose elements are in the text, sorted: nothing reads those of an instance.
+    pub tables: Vec<u32>,
     /// Handlers of exceptions, sorted by call.
     pub handlers: Vec<Handler>,
     /// Encoded sites, see [`write_site`].
@@ -361,6 +365,12 @@ impl Artifact {
     pub fn import(&self, func: u32) -> Option<Function> {
         let [index] = self.words(Part::Imports, func as usize)?;
         self.function(index as usize)
+    }
+
+    /// Whether the elements of a table are in the text, and nothing reads those of an instance.
+    pub fn has_elements(&self, table: u32) -> bool {
+        let (tables, _) = self.part(Part::Tables).as_chunks::<4>();
+        tables.iter().any(|known| u32::from_le_bytes(*known) == table)
     }
 
     /// The number of the function that has this offset in the text.

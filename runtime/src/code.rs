@@ -50,6 +50,7 @@ struct Contents {
     types: Box<[u32]>,
     shapes: Box<[Shared<Shape>]>,
     slots: Box<[CodeSlot]>,
+    signatures: Box<[Shared<FuncType>]>,
     /// Why the module cannot be used; then it is an empty one.
     flaw: Option<&'static str>,
 }
@@ -75,10 +76,11 @@ impl Contents {
         let tables = module.module();
         let types = registry.register(&tables.types, &tables.rec_groups)?.into_boxed_slice();
         let shapes = types.iter().map(|id| registry.shape(*id)).collect();
+        let signatures = types.iter().map(|id| registry.signature(*id)).collect();
         let first = core::ptr::from_ref(stub).cast_mut();
         let own = tables.funcs.iter().skip(tables.imported_funcs as usize);
         let slots = own.map(|_| CodeSlot(AtomicPtr::new(first))).collect();
-        Some(Contents { module, types, shapes, slots, flaw: None })
+        Some(Contents { module, types, shapes, signatures, slots, flaw: None })
     }
 }
 
@@ -142,6 +144,7 @@ impl Code {
                 module: Source::Trusted(Module::default()),
                 types: Box::default(),
                 shapes: Box::default(),
+                signatures: Box::default(),
                 slots: Box::default(),
                 flaw: Some(flaw),
             };
@@ -181,6 +184,16 @@ impl Code {
     #[cfg(feature = "std")]
     pub(crate) fn image(&self) -> &crate::image::Slot {
         &self.image
+    }
+
+    /// Whether instances need not fill a table: their code has the elements with it.
+    pub(crate) fn has_elements(&self, table: u32) -> bool {
+        #[cfg(feature = "std")]
+        if let Some(native) = &self.native {
+            return native.artifact().has_elements(table);
+        }
+        let _ = table;
+        false
     }
 
     /// The native code.
@@ -275,10 +288,14 @@ impl Code {
         (index < self.slots().len()).then_some(index as u32)
     }
 
+    /// A function type by type index; an empty one when the type is no function type.
+    pub(crate) fn type_signature(&self, ty: u32) -> &Shared<FuncType> {
+        &self.contents().signatures[ty as usize]
+    }
+
     /// The signature of a function by its index among all functions.
     pub fn signature(&self, func: u32) -> Shared<FuncType> {
-        let ty = self.module().funcs[func as usize] as usize;
-        self.registry.signature(self.types()[ty])
+        self.type_signature(self.module().funcs[func as usize]).clone()
     }
 
     /// Publishes the translation of defined function `func`: a [`CodeHeader`] in the first cell, operations

@@ -5,7 +5,7 @@ use lithe_parser::{ConstExpr, ConstOp};
 use lithe_types::TrapKind;
 
 use crate::{
-    Code, Func, Global, InstantiateError, Repr, Shape, Store,
+    Code, Global, Instance, InstantiateError, Repr, Shape, Store,
     objects::{self, I31_MASK},
 };
 
@@ -13,7 +13,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Env<'a> {
     pub(crate) globals: &'a [*mut Global],
-    pub(crate) funcs: &'a [*mut Func],
+    pub(crate) instance: *const Instance,
     pub(crate) code: &'a Code,
 }
 
@@ -64,8 +64,12 @@ impl Store {
                 unsafe { (*global).value }
             }
             ConstOp::RefFunc(index) => {
-                let func = env.funcs.get(index as usize).ok_or(MALFORMED)?;
-                [*func as usize as u64, 0]
+                // SAFETY: the instance lives as long as the store, and the index is less than the number of functions.
+                let func = unsafe {
+                    let instance = &*env.instance;
+                    (index < instance.counts.funcs).then(|| instance.func(index))
+                };
+                [func.ok_or(MALFORMED)? as usize as u64, 0]
             }
             ConstOp::I32Add => binary(&|a, b| narrow((a as u32).wrapping_add(b as u32)))?,
             ConstOp::I32Sub => binary(&|a, b| narrow((a as u32).wrapping_sub(b as u32)))?,

@@ -3,14 +3,16 @@
 //! Invariant: an instance is complete before any segment is copied, since a trap leaves it reachable.
 
 use alloc::{boxed::Box, vec, vec::Vec};
-use core::{ptr, ptr::NonNull};
+use core::{cell::UnsafeCell, ptr, ptr::NonNull};
 
 use lithe_parser::{ElementItems, ImportType, SegmentMode};
 use lithe_types::{ExternType, TrapKind};
 
 use crate::{
     Code, Func, Global, Instance, LimitError, Memory, Registry, Shared, Store, Table, Tag,
-    const_expr::Env, layout::Counts, store::slots,
+    const_expr::Env,
+    funcs::{Records, Signature},
+    layout::Counts,
 };
 
 /// Something that can be imported.
@@ -294,7 +296,7 @@ impl Store {
             signal: &raw const self.vm().signal.word,
             own_globals,
             globals: ptr::null(),
-            funcs: ptr::null(),
+            funcs: ptr::null_mut(),
             tables: ptr::null(),
             memories: ptr::null(),
             tags: ptr::null(),
@@ -303,40 +305,17 @@ impl Store {
             elements: module.elements.iter().map(|_| Box::default()).collect(),
             dropped_data: vec![false; module.data.len()].into_boxed_slice(),
             code: code.clone(),
+            context: ptr::null_mut(),
+            made: UnsafeCell::new(Records::default()),
             counts: Counts::default(),
         }));
-        let signatures: Vec<_> =
-            code.types().iter().map(|id| self.registry.signature(*id)).collect();
-        let own = module.funcs[module.imported_funcs as usize..].iter().zip(code.slots());
-        let own: Box<[Func]> = own
-            .enumerate()
-            .map(|(i, (ty, slot))| {
-                let signature = signatures[*ty as usize].clone();
-                Func {
-                    code: slot,
-                    instance: instance.as_ptr(),
-                    ty: code.types()[*ty as usize],
-                    param_slots: slots(signature.param_slots()),
-                    result_slots: slots(signature.result_slots()),
-                    index: module.imported_funcs + i as u32,
-                    signature,
-                    native: ptr::null(),
-                    context: ptr::null_mut(),
-                    enter: ptr::null(),
-                }
-            })
-            .collect();
-        let own = self.funcs.add(own);
-        // SAFETY: offsets within the array just made.
-        lists.funcs.extend((0..own.len()).map(|i| unsafe { own.cast::<Func>().as_ptr().add(i) }));
-
         let own = module.tags[module.imported_tags as usize..].iter().enumerate();
         let own: Box<[Tag]> = own
             .map(|(i, ty)| Tag {
                 instance: instance.as_ptr(),
                 index: module.imported_tags + i as u32,
                 ty: code.types()[*ty as usize],
-                signature: signatures[*ty as usize].clone(),
+                signature: Signature::new(code.type_signature(*ty)),
             })
             .collect();
         let own = self.tags.add(own);
@@ -345,13 +324,15 @@ impl Store {
 
         // SAFETY: the instance was just made; nothing else refers to it yet.
         let fields = unsafe { &mut *instance.as_ptr() };
-        fields.funcs = self.keep(&lists.funcs);
+        let mut funcs = vec![ptr::null_mut(); module.funcs.len()].into_boxed_slice();
+        funcs[..lists.funcs.len()].copy_from_slice(&lists.funcs);
+        fields.funcs = self.lists.add(funcs).cast().as_ptr();
         fields.globals = self.keep(&lists.globals);
         fields.tables = self.keep(&lists.tables);
         fields.memories = self.keep(&lists.memories);
         fields.tags = self.keep(&lists.tags);
         fields.counts = Counts {
-            funcs: lists.funcs.len() as u32,
+            funcs: module.funcs.len() as u32,
             globals: lists.globals.len() as u32,
             tables: lists.tables.len() as u32,
             memories: lists.memories.len() as u32,
@@ -368,7 +349,7 @@ impl Store {
         lists: &Lists,
     ) -> Result<(), InstantiateError> {
         let module = code.module();
-        let env = Env { globals: &lists.globals, funcs: &lists.funcs, code };
+        let env = Env { globals: &lists.globals, instance, code };
 
         for (global, pointer) in module.globals.iter().zip(&lists.globals) {
             if let Some(init) = &global.init {
@@ -385,11 +366,17 @@ impl Store {
             }
         }
         for (i, segment) in module.elements.iter().enumerate() {
+            if matches!(segment.mode, SegmentMode::Active { index, .. } if code.has_elements(index))
+            {
+                continue;
+            }
             let first = self.pending.len();
             match &segment.items {
                 ElementItems::Funcs(items) => {
-                    let funcs = items.iter().map(|func| lists.funcs[*func as usize]);
-                    self.pending.extend(funcs.map(|func| func as usize as u64));
+                    // SAFETY: validation compared the indices with the number of functions. The instance lives as long as
+                    // the store, and only its list of elements is written meanwhile.
+                    let func = |func: &u32| unsafe { (*instance).func(*func) as usize as u64 };
+                    self.pending.extend(items.iter().map(func));
                 }
                 ElementItems::Exprs(items) => {
                     for expr in items {
@@ -489,11 +476,11 @@ impl Instance {
         use lithe_parser::ExternKind;
         let at = index as usize;
         let counts = self.counts;
-        // SAFETY: each index is checked against the length of its array.
+        // SAFETY: each index is checked against the length of its array, and the store is borrowed.
         unsafe {
             Some(match kind {
                 ExternKind::Func if index < counts.funcs => {
-                    Extern::Func(NonNull::new(*self.funcs.add(at))?)
+                    Extern::Func(NonNull::new(self.func(index))?)
                 }
                 ExternKind::Table if index < counts.tables => {
                     Extern::Table(NonNull::new(*self.tables.add(at))?)

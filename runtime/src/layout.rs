@@ -13,11 +13,17 @@
 //! is copied. Results replace the arguments.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicPtr, AtomicU32};
+use core::{
+    cell::UnsafeCell,
+    sync::atomic::{AtomicPtr, AtomicU32},
+};
 
-use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
+use lithe_types::{GlobalType, MemoryType, TableType};
 
-use crate::{Code, HeapView, Shape, Shared, Signal};
+use crate::{
+    Code, HeapView, Shape, Shared, Signal,
+    funcs::{Records, Signature},
+};
 
 /// Slots between the parameters and the locals of a frame.
 pub const HEADER_SLOTS: usize = 4;
@@ -48,8 +54,8 @@ pub struct Instance {
     pub own_globals: *mut Global,
     /// All globals, imported ones first.
     pub globals: *const *mut Global,
-    /// All functions, imported ones first.
-    pub funcs: *const *mut Func,
+    /// All functions, imported ones first; null for its own ones that nobody has asked [`Instance::func`] for.
+    pub funcs: *mut *mut Func,
     /// All tables, imported ones first.
     pub tables: *const *mut Table,
     /// All memories, imported ones first.
@@ -66,6 +72,10 @@ pub struct Instance {
     pub dropped_data: Box<[bool]>,
     /// The module.
     pub code: Shared<Code>,
+    /// What native code of its functions is called with; null when there is none.
+    pub context: *mut u8,
+    /// The records of its own functions.
+    pub made: UnsafeCell<Records>,
     /// How many globals, functions, tables, memories and tags the pointers above lead to.
     pub counts: Counts,
 }
@@ -101,7 +111,7 @@ pub struct Func {
     /// The host function's number in its store, or the function's index in its module.
     pub index: u32,
     /// The function type.
-    pub signature: Shared<FuncType>,
+    pub signature: Signature,
     /// Native code, with the native convention; null when there is none.
     pub native: *const u8,
     /// The context that native code is called with.
@@ -179,7 +189,7 @@ pub struct Tag {
     /// Canonical type id.
     pub ty: u32,
     /// The types of the payload are the parameters of this type, which has no results.
-    pub signature: Shared<FuncType>,
+    pub signature: Signature,
 }
 
 /// The state of execution of a store. An engine that stops leaves everything here that continuing needs.

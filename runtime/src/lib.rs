@@ -23,6 +23,7 @@ mod const_expr;
 mod exception;
 #[cfg(feature = "std")]
 pub mod fiber;
+mod funcs;
 mod gc;
 mod handles;
 pub mod hash;

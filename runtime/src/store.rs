@@ -13,8 +13,8 @@ use lithe_types::{FuncType, GlobalType, MemoryType, TableType};
 
 use crate::{
     Func, Global, HeapView, Instance, LimitError, Memory, Registry, Shape, Shared, SharedMemory,
-    StoreLimits, Table, Tag, Vm, arena::Arena, gc::Heap, handles::Handles, memory::Wants,
-    sync::Lock,
+    StoreLimits, Table, Tag, Vm, arena::Arena, funcs::Signature, gc::Heap, handles::Handles,
+    memory::Wants, sync::Lock,
 };
 
 /// A collection of instances and the entities they share.
@@ -26,12 +26,14 @@ pub struct Store {
     /// Whether memories have guards, which native code needs that traps by signals.
     pub guard: bool,
     pub(crate) instances: Arena<Instance>,
-    pub(crate) funcs: Arena<[Func]>,
+    pub(crate) funcs: Arena<Func>,
     pub(crate) tables: Arena<Table>,
     pub(crate) memories: Arena<Memory>,
     pub(crate) globals: Arena<[Global]>,
     pub(crate) tags: Arena<[Tag]>,
     pub(crate) pointers: Arena<dyn Any>,
+    /// By instance, the records of its functions as far as they were made.
+    pub(crate) lists: Arena<[*mut Func]>,
     /// What native code has of the instances that have such.
     #[cfg(feature = "std")]
     pub(crate) contexts: Vec<crate::native::Context>,
@@ -82,6 +84,7 @@ impl Store {
             globals: Arena::new(),
             tags: Arena::new(),
             pointers: Arena::new(),
+            lists: Arena::new(),
             #[cfg(feature = "std")]
             contexts: Vec::new(),
             heap: Heap::new(),
@@ -144,12 +147,12 @@ impl Store {
             param_slots: slots(signature.param_slots()),
             result_slots: slots(signature.result_slots()),
             index,
-            signature,
+            signature: Signature::new(&signature),
             native: ptr::null(),
             context: ptr::null_mut(),
             enter: ptr::null(),
         };
-        self.funcs.add(Box::new([func])).cast()
+        self.funcs.add(Box::new(func))
     }
 
     /// A memory that belongs to no instance.
@@ -204,7 +207,7 @@ impl Store {
 
     /// A tag that belongs to no instance, of the function type with canonical id `ty`.
     pub fn add_tag(&mut self, ty: u32) -> NonNull<Tag> {
-        let signature = self.registry.signature(ty);
+        let signature = Signature::new(&self.registry.signature(ty));
         self.tags.add(Box::new([Tag { instance: ptr::null_mut(), index: 0, ty, signature }])).cast()
     }
 

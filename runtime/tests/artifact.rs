@@ -50,6 +50,7 @@ fn parts() -> Parts {
         ],
         enters: vec![1, NONE, 5],
         imports: vec![0],
+        tables: vec![],
         handlers: vec![handler(4, 9), handler(4, NONE), handler(600, 1)],
         sites,
         label: "a label".into(),

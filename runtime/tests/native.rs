@@ -183,6 +183,7 @@ fn parts() -> Parts {
         functions,
         enters: vec![5; 2],
         imports: vec![6],
+        tables: vec![],
         handlers: vec![Handler { call, tag: 0, target, frame: 16, context: 0 }],
         sites,
         label: "by hand".into(),

@@ -3,7 +3,7 @@
 
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lithe_parser::Operator;
-use lithe_runtime::{Func, Global, Table, abi, abi::Builtin};
+use lithe_runtime::{Global, Table, abi, abi::Builtin};
 use lithe_types::{TableType, TrapKind, ValType};
 
 use super::{Translator, context::Region};
@@ -49,6 +49,24 @@ impl Translator<'_> {
                 (record, value, Region::ImportedGlobals)
             }
         }
+    }
+
+    /// The record of a function that the module defines, which is made when nobody has asked for it before.
+    fn own_func(&mut self, func: u32) -> Value {
+        let (cold, next) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(cold);
+        let result = self.b.append_block_param(next, types::I64);
+        let list = self.word(abi::FUNCS);
+        let flags = self.flags(Region::Records);
+        let known = self.b.ins().load(types::I64, flags, list, 8 * func as i32);
+        self.b.ins().brif(known, next, &[known.into()], cold, &[]);
+        self.continue_in(cold);
+        let index = self.number(func);
+        let made = self.builtin(Builtin::func, &[index]).unwrap_or(known);
+        self.b.ins().jump(next, &[made.into()]);
+        self.continue_in(next);
+        self.forget_context();
+        result
     }
 
     fn global_get(&mut self, global: u32) {
@@ -166,11 +184,7 @@ impl Translator<'_> {
             }
             O::RefFunc { function_index } => {
                 let func = match function_index.checked_sub(self.env.module.imported_funcs) {
-                    Some(own) => {
-                        let first = self.word(abi::OWN_FUNCS);
-                        let offset = i64::from(own) * size_of::<Func>() as i64;
-                        self.b.ins().iadd_imm_u(first, offset)
-                    }
+                    Some(_) => self.own_func(function_index),
                     None => {
                         let record = self.env.context.import(function_index);
                         self.word(record + abi::IMPORT_FUNC)

@@ -67,7 +67,7 @@ pub(crate) unsafe fn global_set_v128(r: &mut Regs) -> Flow {
 pub(crate) unsafe fn ref_func(r: &mut Regs) -> Flow {
     // SAFETY: module invariant.
     unsafe {
-        let func = *(*r.inst).funcs.add(r.imm() as u32 as usize);
+        let func = (*r.inst).func(r.imm() as u32);
         r.set(func as usize as u64);
         r.next(2)
     }

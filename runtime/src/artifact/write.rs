@@ -68,6 +68,7 @@ impl Parts {
                 }
                 Part::Enters => self.enters.iter().for_each(|enter| words(&mut sink, [*enter])),
                 Part::Imports => self.imports.iter().for_each(|import| words(&mut sink, [*import])),
+                Part::Tables => self.tables.iter().for_each(|table| words(&mut sink, [*table])),
                 Part::Handlers => self.handlers.iter().for_each(|h| {
                     words(&mut sink, [h.call, h.tag, h.target, h.frame, h.context]);
                 }),
@@ -98,6 +99,7 @@ impl Parts {
                 Part::Functions => self.functions.len(),
                 Part::Enters => self.enters.len(),
                 Part::Imports => self.imports.len(),
+                Part::Tables => self.tables.len(),
                 Part::Handlers => self.handlers.len(),
                 Part::Sites => self.sites.len(),
                 Part::Text => text.unwrap_or(0),

@@ -95,7 +95,7 @@ impl Context {
         unsafe { self.set(abi::STACK_LIMIT, limit) }
     }
 
-    /// Tells the functions of an instance where their code is, and its context everything.
+    /// Tells an instance its context, and the context everything.
     ///
     /// # Safety
     /// The instance has the code, its lists are complete, and this context's globals are its own.
@@ -104,14 +104,7 @@ impl Context {
         // reference to its functions exists.
         unsafe {
             let module = (*instance).code.module();
-            let own = module.imported_funcs as usize;
-            for index in own..module.funcs.len() {
-                let func = *(*instance).funcs.add(index);
-                let enter = native.artifact().enter(module.funcs[index]);
-                (*func).native = native.function(index - own);
-                (*func).context = self.at;
-                (*func).enter = enter.map_or(ptr::null(), |enter| native.address(enter.start));
-            }
+            (*instance).context = self.at;
             for index in 0..module.imported_funcs {
                 let func: *mut Func = *(*instance).funcs.add(index as usize);
                 let record = self.layout.import(index);
@@ -136,11 +129,7 @@ impl Context {
             for index in 0..module.tables.len() {
                 self.set(self.layout.table(index as u32), *(*instance).tables.add(index));
             }
-            let first = match own < module.funcs.len() {
-                true => *(*instance).funcs.add(own),
-                false => ptr::null_mut(),
-            };
-            self.set(abi::OWN_FUNCS, first);
+            self.set(abi::FUNCS, (*instance).funcs);
             self.set(abi::INSTANCE, instance);
             self.set(abi::VM, (*instance).vm);
             self.set(abi::BUILTINS, builtins::SHIMS.as_ptr());

@@ -100,6 +100,11 @@ impl NativeCode {
         }
     }
 
+    /// The address of the code that calls functions of this type from the host; null when there is none.
+    pub(crate) fn enter(&self, ty: u32) -> *const u8 {
+        self.artifact().enter(ty).map_or(ptr::null(), |enter| self.address(enter.start))
+    }
+
     /// The address of an offset that the artifact holds.
     pub(crate) fn address(&self, offset: u32) -> *const u8 {
         self.0.address(offset)

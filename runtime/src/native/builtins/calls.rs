@@ -21,6 +21,11 @@ pub(super) unsafe extern "C" fn trap(context: Context, kind: u32) {
     unsafe { context.trap(kind.unwrap_or(TrapKind::Unreachable)) }
 }
 
+pub(super) unsafe extern "C" fn func(context: Context, index: u32) -> u64 {
+    // SAFETY: see the module above.
+    unsafe { (*context.instance()).func(index) as usize as u64 }
+}
+
 pub(super) unsafe extern "C" fn throw(context: Context, exception: u32) {
     let exception = u64::from(exception);
     // SAFETY: see the module above.
