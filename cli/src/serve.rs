@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use lithe::Store;
+use lithe::{Store, StoreLimits};
 use lithe_http::server::{Config, Handle, Program as Handler, Serve, Server};
 use lithe_wasi::p2::P2;
 use lithe_wasi::{Ctx, Denials, Input};
@@ -22,6 +22,9 @@ use crate::{cache, denied, grants};
 
 /// How often `--watch` looks at the file.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// Memories of each module, and stacks, that are kept for requests to come.
+const SPARES: usize = 16;
 
 /// Serves until it is told to stop; gives the exit status.
 pub fn serve(options: &Arc<Options>) -> Result<i32, Report> {
@@ -98,7 +101,8 @@ fn load(options: &Arc<Options>, file: &Path) -> Result<(Arc<dyn Serve>, Denials)
     let mut ctx = ctx.map_err(|error| Report::new(FAILED, "grants", error.to_string()))?;
     ctx.seal(engines.mapped.iter().copied());
     let pre = component::link(options, file, &component)?;
-    let (engine, limits, fuel) = (engines.engine().clone(), options.limits, options.fuel);
+    let (engine, fuel) = (engines.engine().clone(), options.fuel);
+    let limits = StoreLimits { spares: SPARES, ..options.limits };
     let handler = Handler::new(&component, pre, move |guest| {
         let p2 = P2::with_waiter(ctx.share(), guest.waiter);
         let mut store = Store::new(&engine, Host { p2, http: guest.http, watch: None });

@@ -41,7 +41,7 @@ pub struct Code {
     #[cfg(feature = "std")]
     native: Option<crate::native::NativeCode>,
     #[cfg(feature = "std")]
-    image: crate::image::Slot,
+    image: Shared<crate::image::Slot>,
 }
 
 /// What is read from a module.
@@ -108,7 +108,7 @@ impl Code {
             #[cfg(feature = "std")]
             native: None,
             #[cfg(feature = "std")]
-            image: crate::image::Slot::default(),
+            image: Shared::default(),
         })
     }
 
@@ -134,7 +134,7 @@ impl Code {
             stub,
             translations: Lock::default(),
             native: Some(native),
-            image: crate::image::Slot::default(),
+            image: Shared::default(),
         }
     }
 
@@ -182,7 +182,7 @@ impl Code {
 
     /// What the first memory of instances begins with.
     #[cfg(feature = "std")]
-    pub(crate) fn image(&self) -> &crate::image::Slot {
+    pub(crate) fn image(&self) -> &Shared<crate::image::Slot> {
         &self.image
     }
 
@@ -194,6 +194,17 @@ impl Code {
         }
         let _ = table;
         false
+    }
+
+    /// The native code of a defined function, and that which calls functions of its type from the host; null where there
+    /// is none.
+    pub(crate) fn entries(&self, defined: usize, ty: u32) -> (*const u8, *const u8) {
+        #[cfg(feature = "std")]
+        if let Some(native) = &self.native {
+            return (native.function(defined), native.enter(ty));
+        }
+        let _ = (defined, ty);
+        (core::ptr::null(), core::ptr::null())
     }
 
     /// The native code.

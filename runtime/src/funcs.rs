@@ -84,7 +84,8 @@ impl Instance {
         let own = (index - module.imported_funcs) as usize;
         let ty = module.funcs[index as usize];
         let signature = self.code.type_signature(ty);
-        let mut func = Func {
+        let (native, enter) = self.code.entries(own, ty);
+        let func = Func {
             code: &raw const self.code.slots()[own],
             instance: ptr::from_ref(self).cast_mut(),
             ty: self.code.types()[ty as usize],
@@ -92,15 +93,10 @@ impl Instance {
             result_slots: slots(signature.result_slots()),
             index,
             signature: Signature::new(signature),
-            native: ptr::null(),
+            native,
             context: self.context,
-            enter: ptr::null(),
+            enter,
         };
-        #[cfg(feature = "std")]
-        if let Some(native) = self.code.native() {
-            func.native = native.function(own);
-            func.enter = native.enter(ty);
-        }
         // SAFETY: nobody else uses the records meanwhile, and the list has an entry for each function.
         unsafe {
             let made = (*self.made.get()).add(func);

@@ -13,6 +13,7 @@ use crate::{
     const_expr::Env,
     funcs::{Records, Signature},
     layout::Counts,
+    memory::Wants,
 };
 
 /// Something that can be imported.
@@ -208,8 +209,15 @@ impl Store {
         }
         let own_memories = lists.memories.len()..module.memories.len();
         for index in own_memories {
-            let below = if index == 0 { code.bytes_below_memory() } else { 0 };
-            let memory = self.add_memory_above(module.memories[index], below)?;
+            let mut wants = Wants { guard: self.guard, ..Wants::default() };
+            if index == 0 {
+                wants.below = code.bytes_below_memory();
+                #[cfg(feature = "std")]
+                {
+                    wants.home = Some(code.image());
+                }
+            }
+            let memory = self.add_memory_that(module.memories[index], wants)?;
             lists.memories.push(memory.as_ptr());
         }
         if code.needs_guards() {

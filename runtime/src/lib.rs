@@ -32,10 +32,14 @@ mod image;
 mod instantiate;
 pub mod layout;
 mod limits;
+#[cfg(feature = "std")]
+mod mapping;
 mod memory;
 #[cfg(feature = "std")]
 pub mod native;
 pub mod objects;
+#[cfg(feature = "std")]
+mod pagemap;
 #[cfg(feature = "std")]
 pub mod parking;
 pub mod racy;

@@ -22,6 +22,10 @@ pub struct StoreLimits {
     pub stack_bytes: usize,
     /// Bytes of the garbage-collected heap, at most 4 GiB. Fixed by the first object. Default: 4 GiB.
     pub heap_bytes: usize,
+    /// What stays mapped when the store ends, for those that come after it: first memories of each module, and stacks of
+    /// native code, so many of each. They are emptied first, and keep at most 1 MiB each that was written. Worth it where
+    /// a module is instantiated again and again. Default: none.
+    pub spares: usize,
 }
 
 impl Default for StoreLimits {
@@ -34,6 +38,7 @@ impl Default for StoreLimits {
             tables: 10_000,
             stack_bytes: limits::DEFAULT_STACK_BYTES,
             heap_bytes: limits::HEAP_BYTES as usize,
+            spares: 0,
         }
     }
 }

@@ -13,6 +13,11 @@ use core::ptr::NonNull;
 use lithe_types::MemoryType;
 
 use crate::{LimitError, Memory, Shared, SharedMemory, StoreLimits};
+#[cfg(feature = "std")]
+use crate::{
+    image::Slot,
+    mapping::{Mapping, PAGE},
+};
 
 /// An access to a memory from the host that is not within its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,33 +42,32 @@ pub(crate) fn reach(ty: &MemoryType) -> usize {
     usize::try_from(crate::abi::address_space(ty) + (1 << 31)).map_or(0, |bytes| bytes + PAGE)
 }
 
-/// Memories are made accessible in pieces of this size, a multiple of the page of every supported machine.
-#[cfg(feature = "std")]
-const PAGE: usize = 1 << 16;
-
-/// What native code wants of a memory beside its size.
+/// What is wanted of a memory beside its size.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Wants {
+pub(crate) struct Wants<'a> {
     /// Accesses beyond its size fault, up to `reach`, where its type can have that.
     pub guard: bool,
     /// So many accessible bytes below its base, which then never moves.
-    #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "there is no native code then"))]
     pub below: usize,
+    /// The module whose first memory it is.
+    #[cfg(feature = "std")]
+    pub home: Option<&'a Shared<Slot>>,
+    #[cfg(not(feature = "std"))]
+    pub home: core::marker::PhantomData<&'a ()>,
 }
 
-impl Wants {
+impl Wants<'_> {
     /// What is wanted of a memory of this type.
-    fn of(self, ty: &MemoryType) -> Wants {
+    fn of(self, ty: &MemoryType) -> Self {
         Wants { guard: self.guard && crate::abi::has_guard(ty), ..self }
     }
 }
 
 /// What the bytes of a memory live in.
 pub(crate) enum Backing {
-    /// A reservation of this many bytes at `base`, of which `committed` are accessible; the mapping begins `below`
-    /// bytes before.
+    /// A reservation.
     #[cfg(feature = "std")]
-    Reserved { reserved: usize, committed: usize, below: usize },
+    Reserved(Mapping),
     /// A buffer on the heap.
     Heap(alloc::vec::Vec<u8>),
     /// Elsewhere: a shared memory. The record's `len` is a size that it once had.
@@ -75,7 +79,7 @@ impl Memory {
     pub(crate) fn new(
         ty: MemoryType,
         limits: &StoreLimits,
-        wants: Wants,
+        wants: Wants<'_>,
     ) -> Result<Memory, LimitError> {
         if ty.shared {
             let shared = SharedMemory::new(ty, limits, wants.guard)?;
@@ -114,7 +118,7 @@ impl Memory {
     ) -> Result<Memory, LimitError> {
         let mut memory = Memory::empty(ty, limits)?;
         let min = memory.len;
-        let wants = Wants { guard, below: 0 }.of(&ty);
+        let wants = Wants { guard, ..Wants::default() }.of(&ty);
         if wants.guard {
             memory.reserve(min, wants)?;
         } else if !memory.reserve_all(min) {
@@ -148,10 +152,14 @@ impl Memory {
     /// Makes the first `min` bytes accessible.
     fn begin(mut self, min: usize) -> Result<Memory, LimitError> {
         self.len = 0;
-        match self.resize(min) {
-            true => Ok(self),
-            false => Err(LimitError::no_memory("a memory", min)),
+        if !self.resize(min) {
+            return Err(LimitError::no_memory("a memory", min));
         }
+        #[cfg(feature = "std")]
+        if let Backing::Reserved(Mapping { committed, home: Some(home), .. }) = &mut self.backing {
+            home.first = *committed;
+        }
+        Ok(self)
     }
 
     /// The shared memory that this record refers to.
@@ -230,9 +238,9 @@ impl Memory {
     }
 
     #[cfg(feature = "std")]
-    fn reserve(&mut self, min: usize, wants: Wants) -> Result<(), LimitError> {
+    fn reserve(&mut self, min: usize, wants: Wants<'_>) -> Result<(), LimitError> {
         if !wants.guard && wants.below == 0 {
-            self.reserve_one_of(&[self.max_len.min(RESERVATION).max(min), min]);
+            self.reserve_one_of(&[self.max_len.min(RESERVATION).max(min), min], wants.home);
             return Ok(());
         }
         let refused = |bytes| LimitError::no_memory("the address space of a memory", bytes);
@@ -249,9 +257,9 @@ impl Memory {
         let mut reserved = reserved.checked_next_multiple_of(PAGE).ok_or_else(|| refused(min))?;
         let below = wants.below.next_multiple_of(PAGE);
         let all = reserved.checked_add(below).ok_or_else(|| refused(reserved))?;
-        let base = loop {
-            if let Some(base) = Memory::map(reserved + below) {
-                break base;
+        let mapping = loop {
+            if let Some(mapping) = Slot::mapping(wants.home, reserved, below) {
+                break mapping;
             }
             // Without a guard, less will do: the memory then grows less.
             if wants.guard || reserved <= min {
@@ -262,13 +270,15 @@ impl Memory {
         if !wants.guard {
             self.max_len = self.max_len.min(reserved);
         }
-        self.base = base.wrapping_add(below);
-        self.backing = Backing::Reserved { reserved, committed: 0, below };
         self.guarded = wants.guard;
-        match Memory::open(base, below) {
-            true => Ok(()),
-            false => Err(refused(below)),
-        }
+        self.live_in(mapping);
+        Ok(())
+    }
+
+    #[cfg(feature = "std")]
+    fn live_in(&mut self, mapping: Mapping) {
+        self.base = mapping.base();
+        self.backing = Backing::Reserved(mapping);
     }
 
     /// Reserves the maximum, or else what there is, and lowers the maximum to that. Whether there is enough
@@ -276,9 +286,9 @@ impl Memory {
     #[cfg(feature = "std")]
     fn reserve_all(&mut self, min: usize) -> bool {
         let max = self.max_len;
-        self.reserve_one_of(&[max, max.min(RESERVATION).max(min), min]);
-        self.max_len = match self.backing {
-            Backing::Reserved { reserved, .. } => max.min(reserved),
+        self.reserve_one_of(&[max, max.min(RESERVATION).max(min), min], None);
+        self.max_len = match &self.backing {
+            Backing::Reserved(mapping) => max.min(mapping.reserved),
             _ => 0,
         };
         self.max_len >= min
@@ -298,43 +308,17 @@ impl Memory {
     }
 
     #[cfg(feature = "std")]
-    fn reserve_one_of(&mut self, sizes: &[usize]) {
-        for &reserved in sizes {
-            if reserved == 0 {
-                return;
-            }
-            if let Some(base) = Memory::map(reserved) {
-                self.base = base;
-                self.backing = Backing::Reserved { reserved, committed: 0, below: 0 };
-                return;
-            }
+    fn reserve_one_of(&mut self, sizes: &[usize], home: Option<&Shared<Slot>>) {
+        let sizes = sizes.iter().take_while(|size| **size > 0);
+        let mapping = sizes.copied().find_map(|reserved| Slot::mapping(home, reserved, 0));
+        if let Some(mapping) = mapping {
+            self.live_in(mapping);
         }
-    }
-
-    /// So many bytes of address space that cannot be accessed.
-    #[cfg(feature = "std")]
-    fn map(bytes: usize) -> Option<*mut u8> {
-        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
-        let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing.
-        let map =
-            unsafe { mmap_anonymous(core::ptr::null_mut(), bytes, ProtFlags::empty(), flags) };
-        map.ok().map(<*mut _>::cast)
-    }
-
-    /// Makes part of a mapping of this memory accessible, from `start` on.
-    #[cfg(feature = "std")]
-    fn open(start: *mut u8, bytes: usize) -> bool {
-        use rustix::mm::{MprotectFlags, mprotect};
-        let flags = MprotectFlags::READ.union(MprotectFlags::WRITE);
-        // SAFETY: the range lies within a mapping that belongs to this memory alone, and pages that become accessible
-        // are zero.
-        bytes == 0 || unsafe { mprotect(start.cast(), bytes, flags) }.is_ok()
     }
 
     /// Without address space to reserve, no native code runs, and nothing is wanted.
     #[cfg(not(feature = "std"))]
-    fn reserve(&mut self, _min: usize, _wants: Wants) -> Result<(), LimitError> {
+    fn reserve(&mut self, _min: usize, _wants: Wants<'_>) -> Result<(), LimitError> {
         Ok(())
     }
 
@@ -342,14 +326,13 @@ impl Memory {
     fn resize(&mut self, len: usize) -> bool {
         match &mut self.backing {
             #[cfg(feature = "std")]
-            Backing::Reserved { reserved, committed, .. } => {
-                if len > *reserved && !Memory::enlarge(&mut self.base, reserved, *committed, len) {
-                    return false;
-                }
-                let Backing::Reserved { reserved, committed, .. } = &mut self.backing else {
-                    return false;
-                };
-                if len > *committed && !Memory::commit(self.base, *reserved, committed, len) {
+            Backing::Reserved(mapping) => {
+                if len > mapping.reserved {
+                    if !mapping.enlarge(len) {
+                        return false;
+                    }
+                    self.base = mapping.base();
+                } else if !mapping.commit(len) {
                     return false;
                 }
             }
@@ -368,46 +351,15 @@ impl Memory {
         true
     }
 
+    /// Gives the bytes back: to the module that keeps them for its next instance, at most so many memories, or to the
+    /// system. Nothing uses the memory any more.
     #[cfg(feature = "std")]
-    fn commit(base: *mut u8, reserved: usize, committed: &mut usize, len: usize) -> bool {
-        let end = len.next_multiple_of(PAGE).min(reserved);
-        let done = Memory::open(base.wrapping_add(*committed), end - *committed);
-        if done {
-            *committed = end;
-        }
-        done
-    }
-
-    /// Moves the memory to a larger reservation.
-    #[cfg(feature = "std")]
-    fn enlarge(base: &mut *mut u8, reserved: &mut usize, committed: usize, len: usize) -> bool {
-        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-        let size = len.next_multiple_of(1 << 16);
-        let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
-        let access = ProtFlags::READ.union(ProtFlags::WRITE);
-        // SAFETY: a new mapping touches nothing; the copy stays within the old and the new one; the old one
-        // is unmapped once, after its last use.
-        unsafe {
-            let Ok(new) = mmap_anonymous(core::ptr::null_mut(), size, access, flags) else {
-                return false;
-            };
-            core::ptr::copy_nonoverlapping(*base, new.cast(), committed);
-            // A failure to unmap leaks the old reservation and harms nothing else.
-            let _ = munmap((*base).cast(), *reserved);
-            *base = new.cast();
-            *reserved = size;
-        }
-        true
-    }
-}
-
-#[cfg(feature = "std")]
-impl Drop for Memory {
-    fn drop(&mut self) {
-        if let Backing::Reserved { reserved, below, .. } = self.backing {
-            let start = self.base.wrapping_sub(below);
-            // SAFETY: the reservation belongs to this memory and is not used afterwards.
-            let _ = unsafe { rustix::mm::munmap(start.cast(), below + reserved) };
+    pub(crate) fn retire(&mut self, limit: usize) {
+        self.base = NonNull::dangling().as_ptr();
+        self.len = 0;
+        let backing = Backing::Heap(alloc::vec::Vec::new());
+        if let Backing::Reserved(mapping) = core::mem::replace(&mut self.backing, backing) {
+            Slot::keep(mapping, limit);
         }
     }
 }

@@ -157,16 +157,15 @@ impl Store {
 
     /// A memory that belongs to no instance.
     pub fn add_memory(&mut self, ty: MemoryType) -> Result<NonNull<Memory>, LimitError> {
-        self.add_memory_above(ty, 0)
+        self.add_memory_that(ty, Wants { guard: self.guard, ..Wants::default() })
     }
 
-    /// A memory with so many accessible bytes below its base.
-    pub(crate) fn add_memory_above(
+    /// A memory of which more is wanted.
+    pub(crate) fn add_memory_that(
         &mut self,
         ty: MemoryType,
-        below: usize,
+        wants: Wants<'_>,
     ) -> Result<NonNull<Memory>, LimitError> {
-        let wants = Wants { guard: self.guard, below };
         if self.memories.len() >= self.limits.memories {
             return Err(LimitError::count("memories", self.limits.memories));
         }
@@ -234,6 +233,15 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        #[cfg(feature = "std")]
+        if self.limits.spares > 0 {
+            for mut memory in self.memories.iter() {
+                // SAFETY: memories live as long as the store, whose end this is: no reference to one exists.
+                unsafe { memory.as_mut() }.retire(self.limits.spares);
+            }
+            let spares = self.limits.spares;
+            self.vm_mut().native.retire_stack(spares);
+        }
         let vm = self.vm();
         if !vm.stack_base.is_null() {
             let bytes = vm.stack_end as usize - vm.stack_base as usize;

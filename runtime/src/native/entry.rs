@@ -101,6 +101,13 @@ impl State {
         }
     }
 
+    /// Gives the stack away when the store ends, to a host that keeps at most so many.
+    pub(crate) fn retire_stack(&mut self, limit: usize) {
+        if let Some(stack) = self.stack.take() {
+            stack.retire(limit);
+        }
+    }
+
     /// Makes the innermost activation end for this reason, when the call into the runtime comes back.
     ///
     /// # Safety

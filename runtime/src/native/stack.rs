@@ -2,8 +2,11 @@
 //! writable, and the [`GUARD`] bytes below it are neither.
 
 use core::ptr;
+use std::sync::{Mutex, PoisonError};
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap,
+};
 
 use crate::{
     LimitError,
@@ -14,6 +17,12 @@ use crate::{
 pub(super) const GUARD: usize = 64 << 10;
 /// Stacks are made of whole pages of every supported machine.
 const PAGE: usize = 64 << 10;
+
+/// Bytes at the top of a spare stack that stay in memory.
+const KEPT: usize = 1 << 20;
+
+/// Stacks that nobody uses. What they hold is of no meaning to whoever comes next.
+static SPARES: Mutex<Vec<GuestStack>> = Mutex::new(Vec::new());
 
 /// A guest's stack.
 pub(super) struct GuestStack {
@@ -42,6 +51,14 @@ impl GuestStack {
         let usable = bytes.checked_add(below).ok_or_else(refused)?;
         let open = usable.checked_next_multiple_of(PAGE).ok_or_else(refused)?;
         let all = open.checked_add(GUARD).ok_or_else(refused)?;
+        let mut spares = SPARES.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |spare: &GuestStack| {
+            (spare.traps, spare.top - spare.low, spare.end - spare.low) == (traps, usable, open)
+        };
+        if let Some(at) = spares.iter().rposition(fits) {
+            return Ok(spares.swap_remove(at));
+        }
+        drop(spares);
         let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
         let access = MprotectFlags::READ.union(MprotectFlags::WRITE);
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing.
@@ -53,6 +70,19 @@ impl GuestStack {
         // SAFETY: the range is the upper part of the mapping just made.
         unsafe { mprotect(map.add(GUARD).cast(), open, access) }.map_err(|_| refused())?;
         Ok(stack)
+    }
+
+    /// Keeps the stack for another store, unless there are so many already.
+    pub fn retire(self, limit: usize) {
+        if let Some(deep) = (self.top - self.low).checked_sub(KEPT).filter(|deep| *deep > 0) {
+            // SAFETY: the range is accessible, and nothing runs on the stack any more. A failure keeps more in memory.
+            let _ =
+                unsafe { madvise(self.low as *mut _, deep & !(PAGE - 1), Advice::LinuxDontNeed) };
+        }
+        let mut spares = SPARES.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < limit {
+            spares.push(self);
+        }
     }
 
     /// Where the frames begin, a multiple of 16.
@@ -81,6 +111,9 @@ impl GuestStack {
         self.limit
     }
 }
+
+// SAFETY: a stack belongs to whoever has the record.
+unsafe impl Send for GuestStack {}
 
 impl Drop for GuestStack {
     fn drop(&mut self) {
