@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lithe::{Config, Engine, Result, Store, Strategy, Traps};
+use lithe::{Config, Engine, Result, Store, StoreLimits, Strategy, Traps};
 use lithe_component::{Component, GuestBytes, Instance, Linker, TypedFunc};
 
 /// Calls of the host that a guest makes each time.
@@ -164,6 +164,13 @@ fn instantiate(c: &mut Criterion) {
             let pre = linker.link(&component).expect("nothing is missing");
             group.bench_function(format!("3 modules, {count} functions"), |b| {
                 b.iter(|| pre.instantiate(Store::new(&engine, ())))
+            });
+            group.bench_function(format!("3 modules, {count} functions, spare memories"), |b| {
+                b.iter(|| {
+                    let mut store = Store::new(&engine, ());
+                    store.set_limits(StoreLimits { spares: 1, ..StoreLimits::default() });
+                    pre.instantiate(&mut store)
+                })
             });
         }
         group.bench_function("store alone", |b| b.iter(|| Store::new(&engine, ())));
