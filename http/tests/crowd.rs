@@ -3,9 +3,9 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Answer, config, connect, rest, start};
@@ -44,6 +44,8 @@ fn child() {
         idle_timeout: Duration::from_millis(idle),
         ..config()
     });
+    // Now the loop is there, with what it needs.
+    assert_eq!(server.get("/").status, 200);
     let mut held = Vec::new();
     if spare > 0 {
         while let Ok(file) = std::fs::File::open("/dev/null") {
@@ -58,6 +60,8 @@ fn child() {
 struct Crowded {
     process: Child,
     stdin: Option<ChildStdin>,
+    /// Read no further, but open, as the process writes to it at its end.
+    _stdout: Lines<BufReader<ChildStdout>>,
     address: SocketAddr,
 }
 
@@ -71,13 +75,14 @@ impl Crowded {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let address = lines
+            .by_ref()
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("serves ").map(|address| address.parse().unwrap()))
             .expect("the server tells its address");
         let stdin = process.stdin.take();
-        let server = Crowded { process, stdin, address };
+        let server = Crowded { process, stdin, _stdout: lines, address };
         server.alive();
         server
     }
@@ -196,8 +201,7 @@ fn idle_connections_end() {
 
 #[test]
 fn a_loop_without_time_takes_no_more_connections_than_it_has_room_for() {
-    let server =
-        Crowded::start(Orders { max_connections: 20, deadline_ms: 1500, ..USUAL });
+    let server = Crowded::start(Orders { max_connections: 20, deadline_ms: 1500, ..USUAL });
     let open = server.files();
     let mut computes = server.ask("/loop");
     std::thread::sleep(Duration::from_millis(100));

@@ -106,10 +106,10 @@ fn in_flight(server: &Running) -> usize {
     line.unwrap().parse().unwrap()
 }
 
-fn until(what: &str, is: impl Fn() -> bool) {
+fn until<W: std::fmt::Display>(what: impl Fn() -> W, is: impl Fn() -> bool) {
     let began = Instant::now();
     while !is() {
-        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", what());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -157,7 +157,7 @@ fn windows_that_are_not_opened_end_the_connection() {
         std::thread::sleep(Duration::from_millis(250));
         assert_eq!(server.get("/").status, 503, "window {window}");
         assert_eq!(requests(&server), 1, "no answer was taken, so none is over");
-        until("the connection ends", || requests(&server) >= 41);
+        until(|| "the connection ends", || requests(&server) >= 41);
         answer_within(&server, PROMPT);
         drain(&mut stream, DATA);
     }
@@ -216,7 +216,7 @@ fn streams_that_are_reset_at_once_are_limited() {
     };
     during(flood, &server);
     drop(stream);
-    until("guests end with their streams", || in_flight(&server) == 0);
+    until(|| "guests end with their streams", || in_flight(&server) == 0);
     assert!(!server.reports().contains("panic"), "{}", server.reports());
 }
 
@@ -294,27 +294,25 @@ fn frames_that_want_answers_hold_nobody_up() {
 }
 
 #[test]
-fn bodies_of_nothing_end_with_the_deadline() {
-    let server = start(Config {
-        loops: 1,
-        deadline: Some(Duration::from_millis(800)),
-        body_timeout: Duration::from_millis(500),
-        ..config()
-    });
-    // Frames without bytes, and with one byte each, to a guest that reads and to one that does not.
+fn bodies_of_nothing_end() {
+    let metrics = Some(([127, 0, 0, 1], 0).into());
+    let deadline = Some(Duration::from_millis(800));
+    let server = start(Config { loops: 1, deadline, metrics, ..config() });
+    // Frames without bytes, and with one byte each, to a guest that reads and to one that does not; as fast as they can
+    // be sent, which the connection is ended for, and slowly.
     for path in ["/echo", "/sleep?ms=60000"] {
-        for payload in [&b""[..], b"x"] {
+        for (payload, pause) in [(&b""[..], 0), (b"x", 0), (b"x", 20)] {
             let mut stream = connect2(&server, &[]);
-            let before = requests(&server);
             stream.write_all(&frame(HEADERS, END_HEADERS, 1, &head("POST", path))).unwrap();
-            let piece = frame(DATA, 0, 1, payload).repeat(100);
+            let piece = frame(DATA, 0, 1, payload).repeat(if pause == 0 { 100 } else { 1 });
             let mut reader = stream.try_clone().unwrap();
             let reads = std::thread::spawn(move || drain(&mut reader, DATA));
-            during(|| stream.write_all(&piece).is_ok(), &server);
-            until("the request ends", || {
-                let log = server.log.lock().unwrap();
-                log.iter().skip(before).any(|line| line.contains("POST"))
-            });
+            let flood = || {
+                std::thread::sleep(Duration::from_millis(pause));
+                stream.write_all(&piece).is_ok()
+            };
+            during(flood, &server);
+            until(|| format!("{path} {payload:?} {pause}"), || in_flight(&server) == 0);
             drop(stream.shutdown(std::net::Shutdown::Both));
             reads.join().unwrap();
         }
@@ -361,11 +359,7 @@ fn a_byte_at_a_time_ends_with_the_deadline() {
 #[test]
 fn a_patient_reader_gets_the_whole_answer() {
     // The limits are for those who take nothing, not for those who are slow.
-    let server = start(Config {
-        loops: 1,
-        body_timeout: Duration::from_millis(500),
-        ..config()
-    });
+    let server = start(Config { loops: 1, body_timeout: Duration::from_millis(500), ..config() });
     let mut stream = server.connect();
     let head = b"GET /big?bytes=8000000 HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
     stream.write_all(head).unwrap();

@@ -68,8 +68,9 @@ impl Other {
                         requests.fetch_add(1, Ordering::SeqCst);
                         let close = if keeps { "" } else { "connection: close\r\n" };
                         let length = name.len();
-                        let answer =
-                            format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{close}\r\n{name}");
+                        let answer = format!(
+                            "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{close}\r\n{name}"
+                        );
                         if stream.write_all(answer.as_bytes()).is_err() || !keeps {
                             return;
                         }
@@ -100,7 +101,8 @@ fn both(keeps: bool) -> (Other, Other, u16) {
 fn serve(resolver: &Arc<Changing>, port: u16) -> (Running, Denials) {
     // Every name, as long as it leads to the Internet or to that address.
     let rules = [format!("*:{port}"), format!("127.0.0.2:{port}")];
-    let grants = rules.iter().fold(Grants::new(), |grants, rule| grants.http(rule.parse().unwrap()));
+    let grants =
+        rules.iter().fold(Grants::new(), |grants, rule| grants.http(rule.parse().unwrap()));
     let denials = grants.denials();
     let config = Config { loops: 1, resolver: Some(resolver.clone()), ..config() };
     (start_with(config, program_of(&engine(), &wasm(), grants)), denials)
@@ -131,9 +133,8 @@ fn the_address_that_was_checked_is_the_one_that_is_connected_to() {
     assert_eq!((granted.connections(), private.connections()), (2, 0));
     let attempts: Vec<String> = denials.list().into_iter().map(|denial| denial.attempt).collect();
     for address in ["127.0.0.1", "169.254.169.254"] {
-        let attempt = format!(
-            "http request to rebind.example.com at {address}:{port}, which is not public"
-        );
+        let attempt =
+            format!("http request to rebind.example.com at {address}:{port}, which is not public");
         assert!(attempts.contains(&attempt), "{attempts:?}");
     }
 }

@@ -130,8 +130,7 @@ impl Pool {
             open && connection.since.elapsed() < MAX_IDLE_TIME
         });
         // Those that others were granted stay for them.
-        let granted =
-            |connection: &Connection| policy.may_share(&target.host, connection.address);
+        let granted = |connection: &Connection| policy.may_share(&target.host, connection.address);
         let found = kept.iter().rposition(granted).map(|at| kept.remove(at));
         if kept.is_empty() {
             idle.remove(target);

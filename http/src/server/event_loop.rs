@@ -232,8 +232,12 @@ fn make_room(env: &Env, newest: u64) -> bool {
 fn make_much_room(env: &Env) {
     /// One of so many ends.
     const PART: usize = 8;
-    let activities = env.activities.borrow();
-    let mut idle: Vec<_> = activities.values().filter(|activity| activity.is_idle()).collect();
+    /// Those that came only now had no time to ask for anything.
+    const SPARED: Duration = Duration::from_millis(50);
+    let (activities, now) = (env.activities.borrow(), Instant::now());
+    let old = |activity: &Activity| now.saturating_duration_since(activity.since()) >= SPARED;
+    let idle = activities.values().filter(|activity| activity.is_idle() && old(activity));
+    let mut idle: Vec<_> = idle.collect();
     idle.sort_unstable_by_key(|activity| activity.since());
     idle.iter().take(idle.len().div_ceil(PART)).for_each(|activity| activity.end());
 }
