@@ -270,16 +270,18 @@ pub(super) async fn serve(
             }
         };
         let told = first(told, activity.bell.notified());
-        match first(connection.as_mut(), first(told, timer.as_mut())).await {
+        // The connection comes last: one that is flooded uses up all that a task may do at a time, and then no timer
+        // would ever end.
+        match first(first(told, timer.as_mut()), connection.as_mut()).await {
             // A client that went away, or sent what is no HTTP, was told what can be told.
-            First::A(_) => return,
-            First::B(First::A(First::A(()))) if ends => return,
-            First::B(First::A(First::A(()))) => {
+            First::B(_) => return,
+            First::A(First::A(First::A(()))) if ends => return,
+            First::A(First::A(First::A(()))) => {
                 connection.as_mut().graceful_shutdown();
                 ends = true;
             }
-            First::B(First::A(First::B(()))) => return,
-            First::B(First::B(())) => {
+            First::A(First::A(First::B(()))) => return,
+            First::A(First::B(())) => {
                 let now = Instant::now();
                 if activity.is_late(config, now) {
                     return;

@@ -30,7 +30,7 @@ const MAX_STACKS: usize = 256;
 const MAX_SPARES: usize = 256;
 
 /// Connections that wait for an event loop to take them over; further ones wait in the system.
-const MAX_HANDED_OVER: usize = 64;
+const MAX_HANDED_OVER: usize = 128;
 
 /// How long a guest may compute before its event loop gets fewer connections.
 const HELD_UP: Duration = Duration::from_millis(20);

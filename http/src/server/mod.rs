@@ -285,14 +285,16 @@ fn obey(shared: Arc<Shared>) -> io::Result<impl Future<Output = ()>> {
 
 /// Gives connections to event loops until the server ends.
 async fn accept(shared: &Arc<Shared>, listener: tokio::net::TcpListener, loops: &[EventLoop]) {
-    /// How long to wait when the process has too many files open, or every loop is full.
+    /// How long to wait when the process has too many files open.
     const PAUSE: Duration = Duration::from_millis(10);
+    /// How long to wait when every loop is full, most often for a moment.
+    const MOMENT: Duration = Duration::from_millis(2);
     let mut stage = shared.stage.subscribe();
     loop {
         let ends = async { drop(stage.wait_for(|stage| *stage != Stage::Serves).await) };
         let next = async {
             while loops.iter().all(EventLoop::is_full) {
-                sleep(PAUSE).await;
+                sleep(MOMENT).await;
             }
             listener.accept().await
         };
