@@ -49,6 +49,9 @@ pub fn serve(options: &Arc<Options>) -> Result<i32, Report> {
     config.loops = serve.loops.unwrap_or(config.loops);
     config.max_requests = serve.requests.unwrap_or(config.max_requests);
     config.max_connections = serve.connections.unwrap_or(config.max_connections);
+    config.head_timeout = serve.head_timeout.unwrap_or(config.head_timeout);
+    config.body_timeout = serve.body_timeout.unwrap_or(config.body_timeout);
+    config.idle_timeout = serve.idle_timeout.unwrap_or(config.idle_timeout);
     config.grace = serve.grace.unwrap_or(config.grace);
     if let Some(reuse) = serve.reuse {
         config.reuse = u32::try_from(reuse).unwrap_or(u32::MAX);

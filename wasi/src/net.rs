@@ -189,12 +189,29 @@ impl NetPolicy {
         self.http_target(host, port).map(drop)
     }
 
-    /// Whether an HTTP request to `host` may connect to this address. For every address that is about to be connected
-    /// to, and for that of a kept connection before it is used again.
+    /// Whether an HTTP request to `host` may connect to this address, for every address that is about to be connected
+    /// to. [`may_share`](NetPolicy::may_share) is for connections that are there already.
     pub fn http_address(&self, host: &str, address: SocketAddr) -> Result<(), Denied> {
         let target = self.http_target(host, address.port())?;
+        if self.leads_to(&target, address) {
+            return Ok(());
+        }
+        let reason = if matches!(target, Target::Name(_)) { ", which is not public" } else { "" };
+        let attempt = format!("http request to {target} at {}{reason}", canonical(address));
+        Err(self.deny(attempt, Some(http_flag(&target, address.port()))))
+    }
+
+    /// Whether [`http_address`](NetPolicy::http_address) would allow it, for a connection that somebody else made and
+    /// that this guest could do without: nothing is recorded.
+    pub fn may_share(&self, host: &str, address: SocketAddr) -> bool {
+        let Some(target) = Target::parse(host) else { return false };
+        self.names(&target, address.port()) && self.leads_to(&target, address)
+    }
+
+    /// Whether a request that names this target may connect to the address.
+    fn leads_to(&self, target: &Target, address: SocketAddr) -> bool {
         let (ip, port) = (outgoing(address.ip()), address.port());
-        let granted = match &target {
+        match target {
             Target::Address(named) => *named == ip,
             Target::Name(_) if self.http_everywhere => true,
             Target::Name(name) => {
@@ -204,13 +221,7 @@ impl NetPolicy {
                     rule.host.states(ip) || named && (!wildcard || is_public(ip))
                 })
             }
-        };
-        if granted {
-            return Ok(());
         }
-        let reason = if matches!(target, Target::Name(_)) { ", which is not public" } else { "" };
-        let attempt = format!("http request to {target} at {}{reason}", canonical(address));
-        Err(self.deny(attempt, Some(http_flag(&target, port))))
     }
 
     /// Whom a request names, if it may.
@@ -218,18 +229,23 @@ impl NetPolicy {
         let Some(target) = Target::parse(host) else {
             return Err(self.deny_text("http request to", host));
         };
-        let granted = |rule: &HttpRule| match &target {
+        if self.names(&target, port) {
+            return Ok(target);
+        }
+        let grant = http_flag(&target, port);
+        Err(self.deny(format!("http request to {target}:{port}"), Some(grant)))
+    }
+
+    /// Whether a request may name the target.
+    fn names(&self, target: &Target, port: u16) -> bool {
+        let granted = |rule: &HttpRule| match target {
             Target::Address(ip) => {
                 rule.host.states(*ip) || rule.host == Host::Any && is_public(*ip)
             }
             Target::Name(name) => rule.host == Host::Any || rule.host.covers_name(name),
         };
         let mut rules = self.http.iter().filter(|rule| rule.covers_port(port));
-        if self.http_everywhere || rules.any(granted) {
-            return Ok(target);
-        }
-        let grant = http_flag(&target, port);
-        Err(self.deny(format!("http request to {target}:{port}"), Some(grant)))
+        self.http_everywhere || rules.any(granted)
     }
 
     fn sends(

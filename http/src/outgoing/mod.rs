@@ -15,6 +15,7 @@ use http::uri::{Authority, PathAndQuery};
 use lithe::{Error, Result};
 use lithe_component::{Linker, Resource};
 use lithe_wasi::NetPolicy;
+use lithe_wasi::p2::sockets::Resolve;
 use lithe_wasi::p2::{Event, Readiness, Wait};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -88,6 +89,7 @@ struct Inner {
     jobs: OnceLock<mpsc::UnboundedSender<Job>>,
     count: Arc<AtomicUsize>,
     roots: Roots,
+    resolver: Option<Arc<dyn Resolve>>,
 }
 
 impl Client {
@@ -96,11 +98,17 @@ impl Client {
         Client(Arc::new(Inner { roots, ..Inner::default() }))
     }
 
+    /// A client that trusts these authorities and looks names up in another way than the system does.
+    pub fn with_resolver(roots: Roots, resolver: Arc<dyn Resolve>) -> Client {
+        Client(Arc::new(Inner { roots, resolver: Some(resolver), ..Inner::default() }))
+    }
+
     /// A client on the event loop of this thread, which is that of a `LocalSet`.
-    pub(crate) fn on_this_loop(roots: Roots) -> Client {
-        let client = Client::new(roots);
+    pub(crate) fn on_this_loop(roots: Roots, resolver: Option<Arc<dyn Resolve>>) -> Client {
+        let client = Client(Arc::new(Inner { roots, resolver, ..Inner::default() }));
         let (jobs, queue) = mpsc::unbounded_channel();
-        tokio::task::spawn_local(pool::serve(queue, client.0.roots.clone()));
+        let (roots, resolver) = (client.0.roots.clone(), client.0.resolver.clone());
+        tokio::task::spawn_local(pool::serve(queue, roots, resolver));
         // The cell is new, so it is empty.
         let _ = client.0.jobs.set(jobs);
         client
@@ -111,11 +119,12 @@ impl Client {
             return Ok(jobs);
         }
         let (jobs, queue) = mpsc::unbounded_channel();
-        let roots = self.0.roots.clone();
+        let (roots, resolver) = (self.0.roots.clone(), self.0.resolver.clone());
         let failed = |error| Error::host(format!("the thread of the HTTP client: {error}"));
         let runtime = crate::local::runtime().map_err(failed)?;
         if self.0.jobs.set(jobs).is_ok() {
-            let run = move || LocalSet::new().block_on(&runtime, pool::serve(queue, roots));
+            let run =
+                move || LocalSet::new().block_on(&runtime, pool::serve(queue, roots, resolver));
             std::thread::Builder::new().name("http client".into()).spawn(run).map_err(failed)?;
         }
         self.jobs()

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Request;
@@ -13,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lithe_wasi::NetPolicy;
+use lithe_wasi::p2::sockets::Resolve;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
@@ -53,12 +55,17 @@ struct Pool {
     idle: RefCell<HashMap<Target, Vec<Connection>>>,
     connector: RefCell<Option<TlsConnector>>,
     roots: Roots,
+    resolver: Option<Arc<dyn Resolve>>,
 }
 
 /// Serves the requests of guests until nobody can make one.
-pub(super) async fn serve(mut queue: mpsc::UnboundedReceiver<Job>, roots: Roots) {
+pub(super) async fn serve(
+    mut queue: mpsc::UnboundedReceiver<Job>,
+    roots: Roots,
+    resolver: Option<Arc<dyn Resolve>>,
+) {
     let idle = RefCell::default();
-    let pool = Rc::new(Pool { idle, connector: RefCell::default(), roots });
+    let pool = Rc::new(Pool { idle, connector: RefCell::default(), roots, resolver });
     while let Some(job) = queue.recv().await {
         spawn_local(answer(pool.clone(), job));
     }
@@ -115,18 +122,16 @@ impl Pool {
     fn take(&self, target: &Target, policy: &NetPolicy) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let kept = idle.get_mut(target)?;
-        let mut found = None;
-        while let Some(connection) = kept.pop() {
+        kept.retain(|connection| {
             let open = match &connection.sender {
                 Sender::Http1(sender) => sender.is_ready(),
                 Sender::Http2(sender) => !sender.is_closed(),
             };
-            let granted = || policy.http_address(&target.host, connection.address).is_ok();
-            if open && connection.since.elapsed() < MAX_IDLE_TIME && granted() {
-                found = Some(connection);
-                break;
-            }
-        }
+            open && connection.since.elapsed() < MAX_IDLE_TIME
+        });
+        // Those that others were granted stay for them.
+        let granted = |connection: &Connection| policy.may_share(&target.host, connection.address);
+        let found = kept.iter().rposition(granted).map(|at| kept.remove(at));
         if kept.is_empty() {
             idle.remove(target);
         }
@@ -147,7 +152,7 @@ impl Pool {
     }
 
     async fn open(&self, target: &Target, policy: &NetPolicy) -> Result<Connection, ErrorCode> {
-        let (stream, address) = connect::dial(target, policy).await?;
+        let (stream, address) = connect::dial(target, policy, self.resolver.as_ref()).await?;
         let sender = match target.https {
             false => handshake(stream, false).await?,
             true => {

@@ -1,14 +1,14 @@
 //! One connection: hyper serves it, and it is looked after. Invariant: a client that sends or reads slower than the
 //! limits, or nothing at all, loses its connection.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpStream};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,8 +21,55 @@ use super::event_loop::Place;
 use super::{Config, Stage, request};
 use crate::local::{First, LocalExec, first};
 
+/// Bytes of a body that a client of HTTP/2 may send before the guest takes them.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// The same for all bodies of one connection.
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Bytes of an answer that are kept for a client of HTTP/2 besides those in its pipe.
+const SEND_BUFFER: usize = 64 << 10;
+/// How often a connection is looked after at most.
+const MIN_STEP: Duration = Duration::from_millis(10);
+
+/// How a client takes an answer: the bytes that wait for it, and since when it took none of them.
+pub(super) struct Taking {
+    began: Instant,
+    waiting: Cell<usize>,
+    since: Cell<Instant>,
+}
+
+impl Taking {
+    fn new() -> Taking {
+        let now = Instant::now();
+        Taking { began: now, waiting: Cell::new(0), since: Cell::new(now) }
+    }
+
+    /// More bytes wait.
+    pub fn wait(&self, count: usize) {
+        if self.waiting.replace(self.waiting.get() + count) == 0 {
+            self.since.set(Instant::now());
+        }
+    }
+
+    /// So many bytes wait no more.
+    pub fn take(&self, count: usize) {
+        self.waiting.set(self.waiting.get() - count);
+        self.since.set(Instant::now());
+    }
+
+    fn is_late(&self, config: &Config, now: Instant) -> bool {
+        let over = |since, limit| now.saturating_duration_since(since) >= limit;
+        // The guest has ended by its deadline, and what it wrote last may take as long as a pause.
+        let most = config.deadline.and_then(|limit| limit.checked_add(config.body_timeout));
+        self.waiting.get() > 0
+            && (over(self.since.get(), config.body_timeout)
+                || most.is_some_and(|most| over(self.began, most)))
+    }
+}
+
 /// What happens on a connection.
 pub(super) struct Activity {
+    /// The answers under way: one, or those of HTTP/2.
+    answers: RefCell<Vec<Rc<Taking>>>,
     /// Requests under way.
     requests: Cell<usize>,
     /// Since when there are none.
@@ -40,6 +87,7 @@ pub(super) struct Activity {
 impl Activity {
     pub fn new() -> Activity {
         Activity {
+            answers: RefCell::default(),
             requests: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             head_since: Cell::new(None),
@@ -51,13 +99,17 @@ impl Activity {
     }
 
     /// A request begins.
-    pub fn enter(&self) {
+    pub fn enter(&self) -> Rc<Taking> {
         self.requests.set(self.requests.get() + 1);
         self.head_since.set(None);
+        let taking = Rc::new(Taking::new());
+        self.answers.borrow_mut().push(taking.clone());
+        taking
     }
 
     /// A request has ended.
-    pub fn leave(&self) {
+    pub fn leave(&self, taking: &Rc<Taking>) {
+        self.answers.borrow_mut().retain(|other| !Rc::ptr_eq(other, taking));
         self.requests.set(self.requests.get() - 1);
         self.idle_since.set(Instant::now());
     }
@@ -83,7 +135,9 @@ impl Activity {
         let stuck = self.stuck_since.get().is_some_and(|since| over(since, config.body_timeout));
         let idle = self.requests.get() == 0;
         let head = self.head_since.get().is_some_and(|since| over(since, config.head_timeout));
-        stuck || idle && (head || over(self.idle_since.get(), config.idle_timeout))
+        stuck
+            || self.answers.borrow().iter().any(|answer| answer.is_late(config, now))
+            || idle && (head || over(self.idle_since.get(), config.idle_timeout))
     }
 }
 
@@ -176,6 +230,9 @@ pub(super) fn builder(config: &Config) -> auto::Builder<LocalExec> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(config.max_head.try_into().unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .max_concurrent_streams(config.max_streams);
     builder
 }
@@ -203,6 +260,7 @@ pub(super) async fn serve(
     let mut ends = false;
     // What the limits say is at most this much late.
     let step = config.head_timeout.min(config.body_timeout).min(config.idle_timeout) / 2;
+    let step = step.max(MIN_STEP);
     let mut timer = pin!(sleep_until((Instant::now() + step).into()));
     loop {
         let told = async {
@@ -212,16 +270,18 @@ pub(super) async fn serve(
             }
         };
         let told = first(told, activity.bell.notified());
-        match first(connection.as_mut(), first(told, timer.as_mut())).await {
+        // The connection comes last: one that is flooded uses up all that a task may do at a time, and then no timer
+        // would ever end.
+        match first(first(told, timer.as_mut()), connection.as_mut()).await {
             // A client that went away, or sent what is no HTTP, was told what can be told.
-            First::A(_) => return,
-            First::B(First::A(First::A(()))) if ends => return,
-            First::B(First::A(First::A(()))) => {
+            First::B(_) => return,
+            First::A(First::A(First::A(()))) if ends => return,
+            First::A(First::A(First::A(()))) => {
                 connection.as_mut().graceful_shutdown();
                 ends = true;
             }
-            First::B(First::A(First::B(()))) => return,
-            First::B(First::B(())) => {
+            First::A(First::A(First::B(()))) => return,
+            First::A(First::B(())) => {
                 let now = Instant::now();
                 if activity.is_late(config, now) {
                     return;

@@ -19,7 +19,7 @@ use super::connection::{self, Activity};
 use super::metrics::Metrics;
 use super::program::Spare;
 use super::watchdog::Running;
-use super::{Shared, Stage};
+use super::{Config, Shared, Stage};
 use crate::Http;
 use crate::local::{self, First, first};
 use crate::outgoing::Client;
@@ -29,12 +29,22 @@ const MAX_STACKS: usize = 256;
 /// Instances that are kept for later requests.
 const MAX_SPARES: usize = 256;
 
+/// Connections that wait for an event loop to take them over; further ones wait in the system.
+const MAX_HANDED_OVER: usize = 128;
+
 /// How long a guest may compute before its event loop gets fewer connections.
 const HELD_UP: Duration = Duration::from_millis(20);
 
+/// What an event loop is asked to do.
+enum Work {
+    Serve(TcpStream, SocketAddr),
+    /// The process may open no more files.
+    MakeRoom,
+}
+
 /// The thread of an event loop, as others see it.
 pub(super) struct EventLoop {
-    connections: mpsc::UnboundedSender<(TcpStream, SocketAddr)>,
+    work: mpsc::Sender<Work>,
     open: Arc<AtomicUsize>,
     running: Arc<Running>,
     metrics: Arc<Metrics>,
@@ -98,7 +108,7 @@ impl Env {
 impl EventLoop {
     /// Starts the thread.
     pub fn start(shared: &Arc<Shared>, number: usize) -> io::Result<EventLoop> {
-        let (connections, queue) = mpsc::unbounded_channel();
+        let (work, queue) = mpsc::channel(MAX_HANDED_OVER);
         let runtime = local::runtime()?;
         let (open, running) = (Arc::<AtomicUsize>::default(), Arc::<Running>::default());
         let metrics = Arc::<Metrics>::default();
@@ -108,7 +118,8 @@ impl EventLoop {
             move || {
                 let tasks = LocalSet::new();
                 tasks.block_on(&runtime, async move {
-                    let client = Client::on_this_loop(shared.config.roots.clone());
+                    let Config { roots, resolver, .. } = &shared.config;
+                    let client = Client::on_this_loop(roots.clone(), resolver.clone());
                     let env = Env {
                         shared,
                         running,
@@ -130,7 +141,7 @@ impl EventLoop {
             }
         };
         let thread = std::thread::Builder::new().name(format!("loop {number}")).spawn(body)?;
-        Ok(EventLoop { connections, open, running, metrics, thread })
+        Ok(EventLoop { work, open, running, metrics, thread })
     }
 
     /// Connections that it has.
@@ -151,24 +162,35 @@ impl EventLoop {
         self.metrics.clone()
     }
 
+    /// Whether so many connections wait to be taken over that there had better be no more.
+    pub fn is_full(&self) -> bool {
+        self.work.capacity() == 0
+    }
+
     /// Hands a connection over.
     pub fn give(&self, stream: TcpStream, peer: SocketAddr) {
         self.open.fetch_add(1, Ordering::Relaxed);
-        if self.connections.send((stream, peer)).is_err() {
-            // The loop has ended, and the server will.
+        if self.work.try_send(Work::Serve(stream, peer)).is_err() {
+            // The loop has ended, and the server will; or nobody asked whether it is full.
             self.open.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
+    /// Lets it end connections that are idle.
+    pub fn make_room(&self) {
+        // A loop that is full will not end any before it has time for those that wait.
+        let _ = self.work.try_send(Work::MakeRoom);
+    }
+
     /// Waits for its end.
     pub fn join(self) {
-        drop(self.connections);
+        drop(self.work);
         // A panic was told of when it happened.
         drop(self.thread.join());
     }
 }
 
-async fn serve(env: Rc<Env>, mut queue: mpsc::UnboundedReceiver<(TcpStream, SocketAddr)>) {
+async fn serve(env: Rc<Env>, mut queue: mpsc::Receiver<Work>) {
     let builder = Rc::new(connection::builder(&env.shared.config));
     let mut stage = env.shared.stage.subscribe();
     let mut number = 0;
@@ -176,7 +198,11 @@ async fn serve(env: Rc<Env>, mut queue: mpsc::UnboundedReceiver<(TcpStream, Sock
         let ended = async { drop(stage.wait_for(|stage| *stage == Stage::Ended).await) };
         let (stream, peer) = match first(ended, queue.recv()).await {
             First::A(()) | First::B(None) => return,
-            First::B(Some(connection)) => connection,
+            First::B(Some(Work::Serve(stream, peer))) => (stream, peer),
+            First::B(Some(Work::MakeRoom)) => {
+                make_much_room(&env);
+                continue;
+            }
         };
         number += 1;
         let place = Place::new(&env, number);
@@ -200,6 +226,20 @@ fn make_room(env: &Env, newest: u64) -> bool {
         }
         None => false,
     }
+}
+
+/// Ends a part of the connections that are idle, those that are it for longest.
+fn make_much_room(env: &Env) {
+    /// One of so many ends.
+    const PART: usize = 8;
+    /// Those that came only now had no time to ask for anything.
+    const SPARED: Duration = Duration::from_millis(50);
+    let (activities, now) = (env.activities.borrow(), Instant::now());
+    let old = |activity: &Activity| now.saturating_duration_since(activity.since()) >= SPARED;
+    let idle = activities.values().filter(|activity| activity.is_idle() && old(activity));
+    let mut idle: Vec<_> = idle.collect();
+    idle.sort_unstable_by_key(|activity| activity.since());
+    idle.iter().take(idle.len().div_ceil(PART)).for_each(|activity| activity.end());
 }
 
 /// A connection among those of its loop.

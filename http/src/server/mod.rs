@@ -34,6 +34,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use lithe_wasi::p2::sockets::Resolve;
 use rustix::process::{Resource, getrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -94,6 +95,8 @@ pub struct Config {
     pub signals: bool,
     /// Whom guests' requests trust besides the usual authorities.
     pub roots: Roots,
+    /// How names of guests' requests are looked up. By default as the system does it.
+    pub resolver: Option<Arc<dyn Resolve>>,
     /// Told of each request that has ended.
     pub log: Option<Arc<Log>>,
     /// Told of each guest that ended with an error.
@@ -120,6 +123,7 @@ impl Default for Config {
             stack: lithe::fiber::DEFAULT_BYTES,
             signals: true,
             roots: Roots::default(),
+            resolver: None,
             log: None,
             errors: None,
         }
@@ -282,17 +286,26 @@ fn obey(shared: Arc<Shared>) -> io::Result<impl Future<Output = ()>> {
 /// Gives connections to event loops until the server ends.
 async fn accept(shared: &Arc<Shared>, listener: tokio::net::TcpListener, loops: &[EventLoop]) {
     /// How long to wait when the process has too many files open.
-    const PAUSE: Duration = Duration::from_millis(50);
+    const PAUSE: Duration = Duration::from_millis(10);
+    /// How long to wait when every loop is full, most often for a moment.
+    const MOMENT: Duration = Duration::from_millis(2);
     let mut stage = shared.stage.subscribe();
     loop {
         let ends = async { drop(stage.wait_for(|stage| *stage != Stage::Serves).await) };
-        match first(ends, listener.accept()).await {
+        let next = async {
+            while loops.iter().all(EventLoop::is_full) {
+                sleep(MOMENT).await;
+            }
+            listener.accept().await
+        };
+        match first(ends, next).await {
             First::A(()) => return,
             First::B(Ok((stream, peer))) => {
                 // Equal numbers of connections are the fairest that can be done without knowing what they will ask for.
                 let now = Instant::now();
-                let load =
-                    |event_loop: &&EventLoop| (event_loop.is_held_up(now), event_loop.open());
+                let load = |event_loop: &&EventLoop| {
+                    (event_loop.is_full(), event_loop.is_held_up(now), event_loop.open())
+                };
                 if let Some(least) = loops.iter().min_by_key(load)
                     && let Ok(stream) = stream.into_std()
                 {
@@ -301,7 +314,11 @@ async fn accept(shared: &Arc<Shared>, listener: tokio::net::TcpListener, loops: 
             }
             // A client that went away again.
             First::B(Err(error)) if is_of_client(&error) => {}
-            First::B(Err(_)) => sleep(PAUSE).await,
+            First::B(Err(_)) => {
+                // The process may open no more files, as far as one can tell.
+                loops.iter().for_each(EventLoop::make_room);
+                sleep(PAUSE).await;
+            }
         }
     }
 }

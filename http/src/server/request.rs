@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -19,7 +19,7 @@ use lithe::{Error, TrapKind};
 use tokio::runtime::Handle;
 use tokio::task::spawn_local;
 
-use super::connection::Activity;
+use super::connection::{Activity, Taking};
 use super::event_loop::Env;
 use super::log::{Access, Report};
 use super::program::{Call, Control};
@@ -34,6 +34,7 @@ use crate::types::{ErrorCode, OutgoingResponse};
 struct Ticket {
     env: Rc<Env>,
     activity: Rc<Activity>,
+    taking: Rc<Taking>,
     peer: SocketAddr,
     method: Method,
     path: String,
@@ -54,10 +55,11 @@ impl Ticket {
         env.requests.set(env.requests.get() + 1);
         env.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
         env.shared.watchdog.enter();
-        activity.enter();
+        let taking = activity.enter();
         Rc::new(Ticket {
             env,
             activity,
+            taking,
             peer,
             method: request.method().clone(),
             path,
@@ -102,12 +104,55 @@ impl Drop for Ticket {
         env.metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
         env.metrics.request(status, duration, bytes);
         env.shared.watchdog.leave();
-        self.activity.leave();
+        self.activity.leave(&self.taking);
         if let Some(log) = &env.shared.config.log {
             let Ticket { peer, method, path, version, .. } = self;
             let (peer, version) = (*peer, *version);
             log(&Access { peer, method, path, version, status, bytes, duration });
         }
+    }
+}
+
+/// A piece of an answer, which belongs to the request until the client took it. HTTP/2 keeps pieces for clients that
+/// take nothing long after the body is at its end.
+pub(super) struct Piece {
+    bytes: Bytes,
+    ticket: Option<Rc<Ticket>>,
+}
+
+impl Piece {
+    fn new(bytes: Bytes, ticket: Option<Rc<Ticket>>) -> Piece {
+        if let Some(ticket) = &ticket {
+            ticket.taking.wait(bytes.len());
+        }
+        Piece { bytes, ticket }
+    }
+
+    fn taken(&self, count: usize) {
+        if let Some(ticket) = &self.ticket {
+            ticket.taking.take(count);
+        }
+    }
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.taken(count);
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.taken(self.bytes.len());
     }
 }
 
@@ -130,14 +175,14 @@ impl ServerBody {
 }
 
 impl Body for ServerBody {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = ErrorCode;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ErrorCode>>> {
-        let frame = match &mut self.content {
+    ) -> Poll<Option<Result<Frame<Piece>, ErrorCode>>> {
+        let frame: Poll<Option<Result<Frame<Bytes>, ErrorCode>>> = match &mut self.content {
             Content::Text(text) if text.is_empty() => Poll::Ready(None),
             Content::Text(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
             Content::Guest(body) => Pin::new(body).poll_frame(cx),
@@ -146,7 +191,8 @@ impl Body for ServerBody {
             let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
             ticket.bytes.set(ticket.bytes.get() + bytes);
         }
-        frame
+        let ticket = &self.ticket;
+        frame.map_ok(|frame| frame.map_data(|bytes| Piece::new(bytes, ticket.clone())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -68,7 +68,17 @@ pub fn program_with_own_client(
     component: &[u8],
     grants: Grants,
 ) -> Arc<dyn Serve> {
-    program(engine, component, grants, Some(Http::default()))
+    program_with_http(engine, component, grants, Http::default())
+}
+
+/// A program whose requests are made by this client.
+pub fn program_with_http(
+    engine: &Engine,
+    component: &[u8],
+    grants: Grants,
+    http: Http,
+) -> Arc<dyn Serve> {
+    program(engine, component, grants, Some(http))
 }
 
 fn program(
