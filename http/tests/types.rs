@@ -394,6 +394,24 @@ fn answers_are_received() {
 }
 
 #[test]
+fn a_request_without_a_body_announces_none() {
+    // What follows on the connection would be taken for the body.
+    let address = server(b"");
+    let mut guest = Guest::new(Grants::new().http(address.to_string().parse().unwrap()));
+    for (length, sent) in [("5", false), ("0", true)] {
+        let fields = guest.fields(&[("content-length", length)]);
+        let request = guest.get("new-outgoing-request", &[fields]);
+        let http = [request.clone(), some(case("HTTP"))];
+        assert_eq!(guest.call("outgoing-request-set-scheme", &http), "ok");
+        let authority = [request.clone(), some(text(&address.to_string()))];
+        assert_eq!(guest.call("outgoing-request-set-authority", &authority), "ok");
+        let result = show(&guest.value("http-outgoing-handler-handle", &[request, NONE]));
+        assert_eq!(result == "ok(#)", sent, "{result}");
+        assert!(sent || result.starts_with("err(HTTP-request-body-size"), "{result}");
+    }
+}
+
+#[test]
 fn errors_of_streams_have_codes() {
     let address = server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf");
     let mut guest = Guest::new(Grants::new().http(address.to_string().parse().unwrap()));

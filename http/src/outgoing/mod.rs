@@ -22,7 +22,7 @@ use tokio::task::LocalSet;
 use crate::incoming::{Shared, Source};
 use crate::local::waker;
 use crate::pipe::BodyReader;
-use crate::types::fields::content_length;
+use crate::types::fields::settle_length;
 use crate::types::{
     ErrorCode, FieldLimits, FutureIncomingResponse, IncomingResponse, OutgoingRequest,
     RequestOptions, Scheme,
@@ -177,7 +177,8 @@ fn prepare(
     if request.method == http::Method::CONNECT {
         return Err(ErrorCode::HttpRequestMethodInvalid);
     }
-    if content_length(&request.headers).is_err() {
+    let mut headers = (*request.headers).clone();
+    if settle_length(&mut headers, request.body.is_some()).is_err() {
         return Err(ErrorCode::HttpRequestBodySize(None));
     }
     let host = authority.host();
@@ -194,7 +195,7 @@ fn prepare(
     let mut head = http::Request::new(()).into_parts().0;
     head.method = request.method.clone();
     head.uri = uri;
-    head.headers = (*request.headers).clone();
+    head.headers = headers;
     Ok((target, head))
 }
 

@@ -26,7 +26,7 @@ use super::program::{Call, Control};
 use super::waiter::on_behalf;
 use crate::incoming::Source;
 use crate::pipe::{BodyReader, Pipe};
-use crate::types::fields::content_length;
+use crate::types::fields::settle_length;
 use crate::types::response::{Answer, Slot};
 use crate::types::{ErrorCode, OutgoingResponse};
 
@@ -283,14 +283,16 @@ pub(super) async fn respond(
         return ticket.answer(status);
     };
     let OutgoingResponse { status, headers, body } = response;
-    let headers = Arc::try_unwrap(headers).unwrap_or_else(|headers| HeaderMap::clone(&headers));
-    if content_length(&headers).is_err() {
-        ticket.report(None, "the answer's content-length is not a number".into());
+    let mut headers = Arc::try_unwrap(headers).unwrap_or_else(|headers| HeaderMap::clone(&headers));
+    let bodiless = ticket.method == Method::HEAD
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if settle_length(&mut headers, bodiless || body.is_some()).is_err() {
+        ticket.report(None, "the answer's content-length is not the length of its body".into());
+        // What the guest still writes goes nowhere.
+        drop(BodyReader::new(body.clone()));
         end(&ticket, body, result, run);
         return ticket.answer(StatusCode::INTERNAL_SERVER_ERROR);
     }
-    let bodiless = ticket.method == Method::HEAD
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let reader = match (&body, bodiless) {
         (Some(pipe), true) => {
             pipe.discard();

@@ -108,6 +108,20 @@ pub(crate) fn content_length(map: &HeaderMap) -> std::result::Result<Option<u64>
     Ok(found)
 }
 
+/// Has a message announce the length of its body once, and only one that it can have: recipients read on until they have
+/// as much, be it into the next message.
+pub(crate) fn settle_length(
+    map: &mut HeaderMap,
+    has_body: bool,
+) -> std::result::Result<(), HeaderError> {
+    match content_length(map)? {
+        None => {}
+        Some(length) if length > 0 && !has_body => return Err(HeaderError::InvalidSyntax),
+        Some(length) => drop(map.insert(header::CONTENT_LENGTH, length.into())),
+    }
+    Ok(())
+}
+
 fn valid(
     name: &str,
     value: Vec<u8>,
@@ -341,5 +355,24 @@ mod tests {
         for bad in [&["1", "2"][..], &["-1"], &["+1"], &["1,1"], &[""], &["99999999999999999999"]] {
             assert_eq!(length(bad), Err(HeaderError::InvalidSyntax), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn lengths_are_said_once_and_fit_the_body() {
+        let settled = |values: &[&str], has_body| {
+            let mut map = HeaderMap::new();
+            for value in values {
+                map.append("content-length", HeaderValue::from_str(value).unwrap());
+            }
+            settle_length(&mut map, has_body).map(|()| {
+                let values = map.get_all("content-length").iter();
+                values.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(settled(&[], false), Ok(vec![]));
+        assert_eq!(settled(&["012", "12"], true), Ok(vec!["12".into()]));
+        assert_eq!(settled(&["0"], false), Ok(vec!["0".into()]));
+        assert_eq!(settled(&["1"], false), Err(HeaderError::InvalidSyntax));
+        assert_eq!(settled(&["1", "2"], true), Err(HeaderError::InvalidSyntax));
     }
 }
