@@ -128,6 +128,11 @@ impl Pipe {
         self.room.set();
     }
 
+    /// The message will not be sent.
+    pub fn abandon(self: &Arc<Pipe>) {
+        drop(BodyReader::new(Some(self.clone())));
+    }
+
     /// Whether nobody takes what the guest still writes. `waker` is woken when it becomes so.
     pub fn is_abandoned(&self, waker: &Waker) -> bool {
         let mut state = self.state();
@@ -225,8 +230,12 @@ impl Drop for BodyReader {
     fn drop(&mut self) {
         let Some(pipe) = self.pipe.take() else { return };
         let mut state = pipe.state();
-        state.reader = Reader::Gone;
-        state.buffer = BytesMut::new();
+        // Hyper lets go of a body as soon as it has the announced length: nobody is gone then, and the guest has yet to
+        // finish it.
+        if state.length != Some(state.written) || !state.buffer.is_empty() {
+            state.reader = Reader::Gone;
+            state.buffer = BytesMut::new();
+        }
         let watcher = state.watcher.take();
         drop(state);
         pipe.room.set();
@@ -351,6 +360,30 @@ mod tests {
         assert!(pipe.is_abandoned(Waker::noop()));
         pipe.fail(ErrorCode::ConnectionTerminated);
         assert!(!pipe.is_abandoned(Waker::noop()));
+    }
+
+    #[test]
+    fn a_peer_that_has_everything_is_not_gone() {
+        let pipe = Pipe::new(Kind::Response, Some(3));
+        let mut writer = BodyWriter(pipe.clone());
+        let mut body = BodyReader::new(Some(pipe.clone()));
+        writer.write(b"abc").unwrap();
+        assert_eq!(&data(&mut body)[..], b"abc");
+        drop(body);
+        assert!(!pipe.is_abandoned(Waker::noop()));
+        writer.flush().unwrap();
+        assert_eq!(pipe.finish(None), Ok(()));
+    }
+
+    #[test]
+    fn a_message_that_is_never_sent_keeps_no_writer_waiting() {
+        let pipe = Pipe::new(Kind::Request, None);
+        let mut writer = BodyWriter(pipe.clone());
+        writer.write(&[0; EARLY_BODY_BUFFER]).unwrap();
+        let Readiness::Wait(Wait::Event(event)) = writer.readiness() else { panic!() };
+        pipe.abandon();
+        assert!(event.is_set());
+        assert!(matches!(writer.check_write(), Err(StreamFailure::Closed)));
     }
 
     #[test]

@@ -301,6 +301,20 @@ fn responses_have_a_status_and_one_body() {
 }
 
 #[test]
+fn the_body_of_a_message_that_is_dropped_is_closed() {
+    let mut guest = Guest::new(Grants::new());
+    for message in ["outgoing-request", "outgoing-response"] {
+        let fields = guest.fields(&[]);
+        let this = guest.get(&format!("new-{message}"), &[fields]);
+        let body = guest.get(&format!("{message}-body"), std::slice::from_ref(&this));
+        let stream = guest.get("outgoing-body-write", &[body]);
+        guest.drop(this).unwrap();
+        let check = guest.value("io-streams-output-stream-check-write", &[stream]);
+        assert_eq!(show(&check), "err(closed)", "{message}");
+    }
+}
+
+#[test]
 fn a_body_with_a_stream_cannot_be_finished() {
     let mut guest = Guest::new(Grants::new());
     let fields = guest.fields(&[]);

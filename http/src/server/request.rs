@@ -288,8 +288,9 @@ pub(super) async fn respond(
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if settle_length(&mut headers, bodiless || body.is_some()).is_err() {
         ticket.report(None, "the answer's content-length is not the length of its body".into());
-        // What the guest still writes goes nowhere.
-        drop(BodyReader::new(body.clone()));
+        if let Some(body) = &body {
+            body.abandon();
+        }
         end(&ticket, body, result, run);
         return ticket.answer(StatusCode::INTERNAL_SERVER_ERROR);
     }

@@ -92,7 +92,11 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         cx.data_mut().p2().table.remove(In::new(rep)).map(drop)
     })?;
     types.resource::<OutgoingRequest>("outgoing-request", |mut cx, rep| {
-        cx.data_mut().p2().table.remove(Out::new(rep)).map(drop)
+        let request = cx.data_mut().p2().table.remove(Out::new(rep))?;
+        if let Some(body) = request.body {
+            body.abandon();
+        }
+        Ok(())
     })?;
     types.resource::<RequestOptions>("request-options", |mut cx, rep| {
         cx.data_mut().p2().table.remove(Options::new(rep)).map(drop)

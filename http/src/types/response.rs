@@ -119,7 +119,11 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         cx.data_mut().p2().table.remove(In::new(rep)).map(drop)
     })?;
     types.resource::<OutgoingResponse>("outgoing-response", |mut cx, rep| {
-        cx.data_mut().p2().table.remove(Out::new(rep)).map(drop)
+        let response = cx.data_mut().p2().table.remove(Out::new(rep))?;
+        if let Some(body) = response.body {
+            body.abandon();
+        }
+        Ok(())
     })?;
     types.resource::<ResponseOutparam>("response-outparam", |mut cx, rep| {
         cx.data_mut().p2().table.remove(Param::new(rep)).map(drop)
