@@ -325,6 +325,19 @@ fn a_body_with_a_stream_cannot_be_finished() {
     assert!(error.message().contains("children"), "{error}");
 }
 
+#[test]
+fn headers_are_dropped_before_their_message() {
+    for message in ["outgoing-request", "outgoing-response"] {
+        let mut guest = Guest::new(Grants::new());
+        let fields = guest.fields(&[]);
+        let this = guest.get(&format!("new-{message}"), &[fields]);
+        let seen = guest.get(&format!("{message}-headers"), std::slice::from_ref(&this));
+        let error = guest.drop(this).unwrap_err();
+        assert!(error.message().contains("children"), "{error}");
+        drop(seen);
+    }
+}
+
 /// A server that gives one answer.
 fn server(answer: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

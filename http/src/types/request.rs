@@ -118,7 +118,7 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     types.func("[method]incoming-request.headers", |mut cx, (this,): (In,)| {
         let table = &mut cx.data_mut().p2().table;
         let headers = table.at(&this)?.headers.clone();
-        table.push(Fields::immutable(headers))
+        table.push_child(Fields::immutable(headers), &this)
     })?;
     types.func("[method]incoming-request.consume", |mut cx, (this,): (In,)| {
         let table = &mut cx.data_mut().p2().table;
@@ -215,7 +215,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     types.func("[method]outgoing-request.headers", |mut cx, (this,): (Out,)| {
         let table = &mut cx.data_mut().p2().table;
         let headers = table.at(&this)?.headers.clone();
-        table.push(Fields::immutable(headers))
+        table.push_child(Fields::immutable(headers), &this)
     })?;
     Ok(())
 }
