@@ -16,6 +16,9 @@ use crate::types::fields::{Fields, content_length, strip};
 use crate::types::{Method, Scheme};
 use crate::{HttpView, interface};
 
+/// Bytes of an authority. Names of hosts have 253 at most.
+const MAX_AUTHORITY: usize = 512;
+
 /// `wasi:http/types.incoming-request`
 pub struct IncomingRequest {
     method: Method,
@@ -28,6 +31,7 @@ pub struct IncomingRequest {
 impl IncomingRequest {
     pub(crate) fn new(mut head: http::request::Parts, body: Source) -> IncomingRequest {
         let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.filter(|host| !host.is_empty());
         let authority = head.uri.authority().map(Authority::as_str).or(host).map(str::to_owned);
         strip(&mut head.headers);
         IncomingRequest {
@@ -65,7 +69,7 @@ fn path(text: &str) -> Option<PathAndQuery> {
 }
 
 fn authority(text: &str) -> Option<Authority> {
-    let authority = Authority::try_from(text).ok()?;
+    let authority = Authority::try_from(text).ok().filter(|_| text.len() <= MAX_AUTHORITY)?;
     // User information in an authority serves to deceive.
     let port = authority.as_str().strip_prefix(authority.host())?;
     let plain = port.is_empty() || authority.port_u16().is_some();
@@ -251,6 +255,7 @@ fn options<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::MAX_METHOD;
 
     #[test]
     fn parts_of_addresses_are_checked() {
@@ -269,6 +274,11 @@ mod tests {
         ] {
             assert!(authority(bad).is_none(), "{bad}");
         }
+        assert!(authority(&"a".repeat(MAX_AUTHORITY + 1)).is_none());
+        assert!(path(&"/".repeat(1 << 16)).is_none());
+        assert!(scheme(&Scheme::Other("a".repeat(64))));
+        assert!(!scheme(&Scheme::Other("a".repeat(65))));
+        assert!(Method::Other("A".repeat(MAX_METHOD + 1)).to_http().is_none());
         for good in ["/", "/a?b", "*", "/?"] {
             assert!(path(good).is_some(), "{good}");
         }
