@@ -21,13 +21,16 @@ mod pipe;
 pub mod server;
 pub mod types;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use lithe::Result;
 use lithe_component::Linker;
 use lithe_wasi::p2::View;
 
 pub use outgoing::{
     Client, DEFAULT_BETWEEN_BYTES_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_BYTE_TIMEOUT,
-    MAX_IDLE_CONNECTIONS, MAX_REQUESTS, Roots,
+    MAX_GUEST_REQUESTS, MAX_IDLE_CONNECTIONS, MAX_REQUESTS, Roots,
 };
 pub use pipe::{BODY_BUFFER, EARLY_BODY_BUFFER};
 pub use types::{ErrorCode, FieldLimits};
@@ -39,6 +42,15 @@ pub struct Http {
     pub fields: FieldLimits,
     /// Who makes the requests of guests.
     pub client: Client,
+    /// Those of this guest that are under way.
+    requests: Arc<AtomicUsize>,
+}
+
+impl Http {
+    /// The state of a guest whose requests are made by this client.
+    pub fn new(fields: FieldLimits, client: Client) -> Http {
+        Http { fields, client, requests: Arc::default() }
+    }
 }
 
 /// Store data of guests that use `wasi:http`.

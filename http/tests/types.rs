@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use lithe::{Engine, Store};
 use lithe_component::{Component, Instance, Linker, ResourceAny, Val};
-use lithe_http::Http;
+use lithe_http::{Http, MAX_GUEST_REQUESTS};
 use lithe_wasi::p2::P2;
 use lithe_wasi::{Ctx, Grants};
 
@@ -355,8 +355,8 @@ fn server(answer: &'static [u8]) -> SocketAddr {
 }
 
 impl Guest {
-    /// Makes a request and waits for the answer.
-    fn request(&mut self, address: SocketAddr) -> Val {
+    /// Makes a request.
+    fn start(&mut self, address: SocketAddr) -> Val {
         let fields = self.fields(&[]);
         let request = self.get("new-outgoing-request", &[fields]);
         let http = [request.clone(), some(case("HTTP"))];
@@ -364,8 +364,12 @@ impl Guest {
         let authority = [request.clone(), some(text(&address.to_string()))];
         assert_eq!(self.call("outgoing-request-set-authority", &authority), "ok");
         let options = self.get("new-request-options", &[]);
-        let handle = "http-outgoing-handler-handle";
-        let future = self.get(handle, &[request, some(options)]);
+        self.value("http-outgoing-handler-handle", &[request, some(options)])
+    }
+
+    /// Makes a request and waits for the answer.
+    fn request(&mut self, address: SocketAddr) -> Val {
+        let future = inner(&self.start(address)).unwrap();
         let pollable =
             self.get("future-incoming-response-subscribe", std::slice::from_ref(&future));
         self.try_call("io-poll-pollable-block", std::slice::from_ref(&pollable)).unwrap();
@@ -436,6 +440,30 @@ fn a_request_without_a_body_announces_none() {
         assert_eq!(result == "ok(#)", sent, "{result}");
         assert!(sent || result.starts_with("err(HTTP-request-body-size"), "{result}");
     }
+}
+
+#[test]
+fn an_answer_counts_until_its_body_has_ended() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+                head.push(byte[0]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").unwrap();
+            kept.push(stream);
+        }
+    });
+    let mut guest = Guest::new(Grants::new().http(address.to_string().parse().unwrap()));
+    let unread: Vec<Val> = (0..MAX_GUEST_REQUESTS).map(|_| guest.request(address)).collect();
+    let refused = guest.start(address);
+    assert_eq!(show(&refused), "err(connection-limit-reached)");
+    guest.drop(unread[0].clone()).unwrap();
+    guest.request(address);
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(super) async fn serve(mut queue: mpsc::UnboundedReceiver<Job>, roots: Roots)
 }
 
 async fn answer(pool: Rc<Pool>, job: Job) {
-    let Job { target, head, body, options, fields, policy, mut reply, _ticket } = job;
+    let Job { target, head, body, options, fields, policy, mut reply, tickets } = job;
     let request = Request::from_parts(head, body);
     let silence = options.between_bytes.unwrap_or(DEFAULT_BETWEEN_BYTES_TIMEOUT);
     let result = {
@@ -73,7 +73,7 @@ async fn answer(pool: Rc<Pool>, job: Job) {
             let connect = options.connect.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
             let first_byte = options.first_byte.unwrap_or(DEFAULT_FIRST_BYTE_TIMEOUT);
             let answer = exchange(&pool, &target, &policy, request, connect, first_byte).await?;
-            response(answer, fields, silence)
+            response(answer, fields, silence, tickets)
         };
         match first(exchange, reply.closed()).await {
             First::A(result) => result,

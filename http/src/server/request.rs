@@ -209,9 +209,8 @@ impl Drop for Run {
 
 /// Whether a request says which host it is for once, in HTTP/1.1 at all, and by something that may be one.
 fn names_one_host(request: &Request<Incoming>) -> bool {
-    let may_be = |host: &[u8]| {
-        host.is_empty() || !host.contains(&b'@') && Authority::try_from(host).is_ok()
-    };
+    let may_be =
+        |host: &[u8]| host.is_empty() || !host.contains(&b'@') && Authority::try_from(host).is_ok();
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let mut hosts = request.headers().get_all(header::HOST).iter().map(HeaderValue::as_bytes);
     let (host, other) = (hosts.next(), hosts.next());
