@@ -29,6 +29,8 @@ use crate::types::{ErrorCode, IncomingResponse};
 
 /// Connections that are kept for one server.
 pub const MAX_IDLE_CONNECTIONS: usize = 32;
+/// Connections that are kept for all servers: names that lead to one are easily invented, and each holds a file.
+const MAX_IDLE: usize = 256;
 /// How long a connection is kept that nobody uses.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 /// Bytes of the head of an answer.
@@ -140,6 +142,9 @@ impl Pool {
             kept.retain(|connection| now - connection.since < MAX_IDLE_TIME);
             !kept.is_empty()
         });
+        if idle.values().map(Vec::len).sum::<usize>() >= MAX_IDLE {
+            return;
+        }
         let kept = idle.entry(target.clone()).or_default();
         if kept.len() < MAX_IDLE_CONNECTIONS {
             kept.push(connection);
