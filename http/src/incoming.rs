@@ -177,7 +177,8 @@ pub(crate) struct BodyStream(pub Shared);
 impl InputStream for BodyStream {
     fn read(&mut self, max: usize) -> StreamResult<Vec<u8>> {
         let mut source = self.0.source();
-        if max == 0 || !source.fill() {
+        let ended = source.body.is_none() && source.piece.is_empty() && source.failure.is_none();
+        if max == 0 && !ended || !source.fill() {
             return Ok(Vec::new());
         }
         if !source.piece.is_empty() {

@@ -414,7 +414,10 @@ fn answers_are_received() {
     let stream = guest.get("incoming-body-stream", std::slice::from_ref(&body));
     assert_eq!(guest.call("incoming-body-stream", std::slice::from_ref(&body)), "err");
     assert_eq!(show(&guest.read(&stream)), "ok(body)");
+    let none = [stream.clone(), Val::U64(0)];
+    assert_eq!(show(&guest.value("io-streams-input-stream-read", &none)), "ok([])");
     assert_eq!(show(&guest.read(&stream)), "err(closed)");
+    assert_eq!(show(&guest.value("io-streams-input-stream-read", &none)), "err(closed)");
     guest.drop(stream).unwrap();
     let trailers = guest.get("incoming-body-finish", &[body]);
     let pollable = guest.get("future-trailers-subscribe", std::slice::from_ref(&trailers));
