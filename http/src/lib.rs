@@ -32,7 +32,7 @@ pub use outgoing::{
     Client, DEFAULT_BETWEEN_BYTES_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_BYTE_TIMEOUT,
     MAX_GUEST_REQUESTS, MAX_IDLE_CONNECTIONS, MAX_REQUESTS, Roots,
 };
-pub use pipe::{BODY_BUFFER, EARLY_BODY_BUFFER};
+pub use pipe::{BODY_BUFFER, EARLY_BODIES_BUFFER, EARLY_BODY_BUFFER};
 pub use types::{ErrorCode, FieldLimits};
 
 /// What guests need for `wasi:http`, besides the state of WASI 0.2.
@@ -44,12 +44,14 @@ pub struct Http {
     pub client: Client,
     /// Those of this guest that are under way.
     requests: Arc<AtomicUsize>,
+    /// Bytes that it has in bodies whose messages are not sent.
+    early: Arc<AtomicUsize>,
 }
 
 impl Http {
     /// The state of a guest whose requests are made by this client.
     pub fn new(fields: FieldLimits, client: Client) -> Http {
-        Http { fields, client, requests: Arc::default() }
+        Http { fields, client, requests: Arc::default(), early: Arc::default() }
     }
 }
 

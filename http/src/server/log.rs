@@ -80,7 +80,10 @@ mod tests {
         let words = format!("it isn't \"so\"\n127.0.0.1:1 \x1b[2J{}", "x".repeat(1 << 20));
         let report = Report { method: &Method::GET, path: "/", error: None, words };
         let shown = report.to_string();
-        assert!(shown.starts_with("GET /: it isn't \"so\"\\n127.0.0.1:1 \\u{1b}[2Jx"), "{shown:.99}");
+        assert!(
+            shown.starts_with("GET /: it isn't \"so\"\\n127.0.0.1:1 \\u{1b}[2Jx"),
+            "{shown:.99}"
+        );
         assert!(shown.len() < 2000);
     }
 }

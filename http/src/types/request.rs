@@ -150,6 +150,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         })
     })?;
     types.func("[method]outgoing-request.body", |mut cx, (this,): (Out,)| {
+        let early = cx.data_mut().http().early.clone();
         let table = &mut cx.data_mut().p2().table;
         let request = table.at_mut(&this)?;
         // What a guest announces wrongly was refused by then.
@@ -157,7 +158,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         if request.body.is_some() {
             return Ok(Err(()));
         }
-        let pipe = Pipe::new(Kind::Request, length);
+        let pipe = Pipe::new(Kind::Request, length, &early);
         request.body = Some(pipe.clone());
         table.push(OutgoingBody::new(pipe)).map(Ok)
     })?;

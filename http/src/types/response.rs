@@ -195,6 +195,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         table.push_child(Fields::immutable(headers), &this)
     })?;
     types.func("[method]outgoing-response.body", |mut cx, (this,): (Out,)| {
+        let early = cx.data_mut().http().early.clone();
         let table = &mut cx.data_mut().p2().table;
         let response = table.at_mut(&this)?;
         if response.body.is_some() {
@@ -202,7 +203,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         }
         // A length that is none is an error when the response is given.
         let length = content_length(&response.headers).unwrap_or_default();
-        let pipe = Pipe::new(Kind::Response, length);
+        let pipe = Pipe::new(Kind::Response, length, &early);
         response.body = Some(pipe.clone());
         table.push(OutgoingBody::new(pipe)).map(Ok)
     })?;
