@@ -35,6 +35,8 @@ pub use outgoing::{
 pub use pipe::{BODY_BUFFER, EARLY_BODIES_BUFFER, EARLY_BODY_BUFFER};
 pub use types::{ErrorCode, FieldLimits};
 
+use types::fields::Room;
+
 /// What guests need for `wasi:http`, besides the state of WASI 0.2.
 #[derive(Clone, Default)]
 pub struct Http {
@@ -46,12 +48,18 @@ pub struct Http {
     requests: Arc<AtomicUsize>,
     /// Bytes that it has in bodies whose messages are not sent.
     early: Arc<AtomicUsize>,
+    /// Bytes that it has in sets of fields.
+    held: Arc<AtomicUsize>,
 }
 
 impl Http {
     /// The state of a guest whose requests are made by this client.
     pub fn new(fields: FieldLimits, client: Client) -> Http {
-        Http { fields, client, requests: Arc::default(), early: Arc::default() }
+        Http { fields, client, ..Http::default() }
+    }
+
+    fn room(&self) -> Room {
+        Room { limits: self.fields, all: self.held.clone() }
     }
 }
 

@@ -182,7 +182,7 @@ fn prepare(
     if request.method == http::Method::CONNECT {
         return Err(ErrorCode::HttpRequestMethodInvalid);
     }
-    let mut headers = (*request.headers).clone();
+    let mut headers = http::HeaderMap::clone(&request.headers);
     if settle_length(&mut headers, request.body.is_some()).is_err() {
         return Err(ErrorCode::HttpRequestBodySize(None));
     }

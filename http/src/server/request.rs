@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use lithe::fiber::{Fiber, Resumed};
@@ -27,7 +27,7 @@ use super::program::{Call, Control};
 use super::waiter::on_behalf;
 use crate::incoming::Source;
 use crate::pipe::{BodyReader, Pipe};
-use crate::types::fields::settle_length;
+use crate::types::fields::{Block, settle_length};
 use crate::types::response::{Answer, Slot};
 use crate::types::{ErrorCode, OutgoingResponse};
 
@@ -300,7 +300,7 @@ pub(super) async fn respond(
         return ticket.answer(status);
     };
     let OutgoingResponse { status, headers, body } = response;
-    let mut headers = Arc::try_unwrap(headers).unwrap_or_else(|headers| HeaderMap::clone(&headers));
+    let mut headers = Block::into_map(headers);
     let bodiless = ticket.method == Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if settle_length(&mut headers, bodiless || body.is_some()).is_err() {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::uri::{Authority, PathAndQuery};
 use lithe::Result;
 use lithe_component::{Linker, Resource};
@@ -12,7 +11,7 @@ use lithe_component::{Linker, Resource};
 use crate::incoming::{Shared, Source};
 use crate::pipe::{Kind, Pipe};
 use crate::types::body::{IncomingBody, OutgoingBody};
-use crate::types::fields::{Fields, content_length, strip};
+use crate::types::fields::{Block, Fields, content_length, strip};
 use crate::types::{Method, Scheme};
 use crate::{HttpView, interface};
 
@@ -24,7 +23,7 @@ pub struct IncomingRequest {
     method: Method,
     path: Option<String>,
     authority: Option<String>,
-    headers: Arc<HeaderMap>,
+    headers: Arc<Block>,
     body: Option<Shared>,
 }
 
@@ -38,7 +37,7 @@ impl IncomingRequest {
             method: Method::of(&head.method),
             path: head.uri.path_and_query().map(|path| path.as_str().to_owned()),
             authority,
-            headers: Arc::new(head.headers),
+            headers: Block::received(head.headers),
             body: Some(Shared::new(body)),
         }
     }
@@ -50,7 +49,7 @@ pub struct OutgoingRequest {
     pub(crate) path: Option<PathAndQuery>,
     pub(crate) scheme: Option<Scheme>,
     pub(crate) authority: Option<Authority>,
-    pub(crate) headers: Arc<HeaderMap>,
+    pub(crate) headers: Arc<Block>,
     pub(crate) body: Option<Arc<Pipe>>,
 }
 
@@ -139,7 +138,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     let mut types = linker.instance(&interface("types"));
     types.func("[constructor]outgoing-request", |mut cx, (headers,): (Resource<Fields>,)| {
         let table = &mut cx.data_mut().p2().table;
-        let headers = table.remove(headers)?.into_map();
+        let headers = table.remove(headers)?.into_block();
         table.push(OutgoingRequest {
             method: http::Method::GET,
             path: None,

@@ -14,13 +14,13 @@ use crate::outgoing::Exchange;
 use crate::pipe::{Kind, Pipe};
 use crate::types::ErrorCode;
 use crate::types::body::{IncomingBody, OutgoingBody};
-use crate::types::fields::{Fields, content_length};
+use crate::types::fields::{Block, Fields, content_length};
 use crate::{HttpView, interface};
 
 /// `wasi:http/types.outgoing-response`
 pub struct OutgoingResponse {
     pub(crate) status: StatusCode,
-    pub(crate) headers: Arc<HeaderMap>,
+    pub(crate) headers: Arc<Block>,
     pub(crate) body: Option<Arc<Pipe>>,
 }
 
@@ -79,13 +79,13 @@ impl Drop for ResponseOutparam {
 /// `wasi:http/types.incoming-response`
 pub struct IncomingResponse {
     status: u16,
-    headers: Arc<HeaderMap>,
+    headers: Arc<Block>,
     body: Option<Shared>,
 }
 
 impl IncomingResponse {
     pub(crate) fn new(status: u16, headers: HeaderMap, body: Shared) -> IncomingResponse {
-        IncomingResponse { status, headers: Arc::new(headers), body: Some(body) }
+        IncomingResponse { status, headers: Block::received(headers), body: Some(body) }
     }
 }
 
@@ -175,7 +175,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     let mut types = linker.instance(&interface("types"));
     types.func("[constructor]outgoing-response", |mut cx, (headers,): (Resource<Fields>,)| {
         let table = &mut cx.data_mut().p2().table;
-        let headers = table.remove(headers)?.into_map();
+        let headers = table.remove(headers)?.into_block();
         table.push(OutgoingResponse { status: StatusCode::OK, headers, body: None })
     })?;
     types.func("[method]outgoing-response.status-code", |mut cx, (this,): (Out,)| {
