@@ -250,7 +250,6 @@ impl Subscribe for FutureTrailers {
                 return Readiness::Wait(Wait::Event(source.event.clone()));
             }
             if source.body.is_none() {
-                source.piece = Bytes::new();
                 return Readiness::Ready;
             }
         }
