@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep};
 
 use crate::local::waker;
+use crate::outgoing::Tickets;
 use crate::types::ErrorCode;
 use crate::types::fields::{FieldLimits, strip};
 
@@ -42,6 +43,8 @@ pub(crate) struct Source {
     event: Event,
     /// How many bytes came.
     count: Option<Arc<AtomicU64>>,
+    /// Given back at the end.
+    tickets: Option<Tickets>,
 }
 
 impl Source {
@@ -68,7 +71,14 @@ impl Source {
             waker,
             event,
             count: None,
+            tickets: None,
         }
+    }
+
+    /// The body of an answer that counts as a request under way until its end.
+    pub fn held_by(mut self, tickets: Tickets) -> Source {
+        self.tickets = self.body.is_some().then_some(tickets);
+        self
     }
 
     /// Counts the bytes that come.
@@ -77,8 +87,12 @@ impl Source {
         self
     }
 
+    fn end(&mut self) {
+        (self.body, self.timer, self.tickets) = (None, None, None);
+    }
+
     fn fail(&mut self, code: ErrorCode) {
-        (self.body, self.timer) = (None, None);
+        self.end();
         (self.failure, self.failed) = (Some(code), true);
     }
 
@@ -92,9 +106,7 @@ impl Source {
             let Some(body) = &mut self.body else { return true };
             let mut cx = Context::from_waker(&self.waker);
             match Pin::new(body).poll_frame(&mut cx) {
-                Poll::Ready(None) => {
-                    (self.body, self.timer) = (None, None);
-                }
+                Poll::Ready(None) => self.end(),
                 Poll::Ready(Some(Err(error))) => self.fail(ErrorCode::of_hyper(&error)),
                 Poll::Ready(Some(Ok(frame))) => {
                     self.timer = None;
@@ -165,7 +177,8 @@ pub(crate) struct BodyStream(pub Shared);
 impl InputStream for BodyStream {
     fn read(&mut self, max: usize) -> StreamResult<Vec<u8>> {
         let mut source = self.0.source();
-        if max == 0 || !source.fill() {
+        let ended = source.body.is_none() && source.piece.is_empty() && source.failure.is_none();
+        if max == 0 && !ended || !source.fill() {
             return Ok(Vec::new());
         }
         if !source.piece.is_empty() {
@@ -237,7 +250,6 @@ impl Subscribe for FutureTrailers {
                 return Readiness::Wait(Wait::Event(source.event.clone()));
             }
             if source.body.is_none() {
-                source.piece = Bytes::new();
                 return Readiness::Ready;
             }
         }

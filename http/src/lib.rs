@@ -21,16 +21,21 @@ mod pipe;
 pub mod server;
 pub mod types;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use lithe::Result;
 use lithe_component::Linker;
 use lithe_wasi::p2::View;
 
 pub use outgoing::{
     Client, DEFAULT_BETWEEN_BYTES_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_BYTE_TIMEOUT,
-    MAX_IDLE_CONNECTIONS, MAX_REQUESTS, Roots,
+    MAX_GUEST_REQUESTS, MAX_IDLE_CONNECTIONS, MAX_REQUESTS, Roots,
 };
-pub use pipe::{BODY_BUFFER, EARLY_BODY_BUFFER};
+pub use pipe::{BODY_BUFFER, EARLY_BODIES_BUFFER, EARLY_BODY_BUFFER};
 pub use types::{ErrorCode, FieldLimits};
+
+use types::fields::Room;
 
 /// What guests need for `wasi:http`, besides the state of WASI 0.2.
 #[derive(Clone, Default)]
@@ -39,6 +44,23 @@ pub struct Http {
     pub fields: FieldLimits,
     /// Who makes the requests of guests.
     pub client: Client,
+    /// Those of this guest that are under way.
+    requests: Arc<AtomicUsize>,
+    /// Bytes that it has in bodies whose messages are not sent.
+    early: Arc<AtomicUsize>,
+    /// Bytes that it has in sets of fields.
+    held: Arc<AtomicUsize>,
+}
+
+impl Http {
+    /// The state of a guest whose requests are made by this client.
+    pub fn new(fields: FieldLimits, client: Client) -> Http {
+        Http { fields, client, ..Http::default() }
+    }
+
+    fn room(&self) -> Room {
+        Room { limits: self.fields, all: self.held.clone() }
+    }
 }
 
 /// Store data of guests that use `wasi:http`.

@@ -3,6 +3,7 @@
 //! looks complete to the peer.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -18,6 +19,9 @@ use crate::types::ErrorCode;
 pub const BODY_BUFFER: usize = 64 << 10;
 /// Bytes of a body that are kept before its message is sent. Guests that write first and send then have this much.
 pub const EARLY_BODY_BUFFER: usize = 1 << 20;
+
+/// Bytes of all bodies of a guest whose messages are not sent.
+pub const EARLY_BODIES_BUFFER: usize = 16 << 20;
 
 /// Which message a body belongs to, for the errors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,10 +63,19 @@ pub(crate) struct Pipe {
     state: Mutex<State>,
     /// Set when there is room, or the peer is gone.
     room: Event,
+    /// Bytes that the guest has in bodies whose messages are not sent.
+    early: Arc<AtomicUsize>,
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        self.turn(&mut self.state(), Reader::Gone);
+    }
 }
 
 impl Pipe {
-    pub fn new(kind: Kind, length: Option<u64>) -> Arc<Pipe> {
+    /// A body of a guest that has `early` bytes in those whose messages are not sent.
+    pub fn new(kind: Kind, length: Option<u64>, early: &Arc<AtomicUsize>) -> Arc<Pipe> {
         let state = State {
             buffer: BytesMut::new(),
             reader: Reader::Awaited,
@@ -72,7 +85,15 @@ impl Pipe {
             waker: None,
             watcher: None,
         };
-        Arc::new(Pipe { kind, state: Mutex::new(state), room: Event::new() })
+        let early = early.clone();
+        Arc::new(Pipe { kind, state: Mutex::new(state), room: Event::new(), early })
+    }
+
+    /// Another one reads from now on.
+    fn turn(&self, state: &mut State, reader: Reader) {
+        if std::mem::replace(&mut state.reader, reader) == Reader::Awaited {
+            self.early.fetch_sub(state.buffer.len(), Ordering::Relaxed);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -122,10 +143,15 @@ impl Pipe {
     /// Takes whatever is written and sends nothing.
     pub fn discard(&self) {
         let mut state = self.state();
-        state.reader = Reader::Discards;
+        self.turn(&mut state, Reader::Discards);
         state.buffer = BytesMut::new();
         drop(state);
         self.room.set();
+    }
+
+    /// The message will not be sent.
+    pub fn abandon(self: &Arc<Pipe>) {
+        drop(BodyReader::new(Some(self.clone())));
     }
 
     /// Whether nobody takes what the guest still writes. `waker` is woken when it becomes so.
@@ -151,7 +177,11 @@ impl BodyWriter {
             });
         }
         Ok(match state.reader {
-            Reader::Awaited => EARLY_BODY_BUFFER.saturating_sub(state.buffer.len()),
+            Reader::Awaited => {
+                let all = self.0.early.load(Ordering::Relaxed);
+                let room = EARLY_BODY_BUFFER.saturating_sub(state.buffer.len());
+                room.min(EARLY_BODIES_BUFFER.saturating_sub(all))
+            }
             Reader::Sends => BODY_BUFFER.saturating_sub(state.buffer.len()),
             Reader::Discards => BODY_BUFFER,
             Reader::Gone => return Err(StreamFailure::Closed),
@@ -178,6 +208,17 @@ impl OutputStream for BodyWriter {
             let error: IoError = code.io_error();
             self.0.end(state, Err(code));
             return Err(StreamFailure::Failed(error));
+        }
+        if state.reader == Reader::Awaited {
+            let all = self.0.early.load(Ordering::Relaxed) + bytes.len();
+            if all > EARLY_BODIES_BUFFER {
+                // It was permitted when there was less in others.
+                let code = ErrorCode::internal("there is too much in bodies that are not sent");
+                let error = code.io_error();
+                self.0.end(state, Err(code));
+                return Err(StreamFailure::Failed(error));
+            }
+            self.0.early.fetch_add(bytes.len(), Ordering::Relaxed);
         }
         state.buffer.extend_from_slice(bytes);
         let waker = state.waker.take();
@@ -214,7 +255,7 @@ impl BodyReader {
     /// The body that a guest writes, or none.
     pub fn new(pipe: Option<Arc<Pipe>>) -> BodyReader {
         if let Some(pipe) = &pipe {
-            pipe.state().reader = Reader::Sends;
+            pipe.turn(&mut pipe.state(), Reader::Sends);
             pipe.room.set();
         }
         BodyReader { pipe, lingered: false }
@@ -225,8 +266,12 @@ impl Drop for BodyReader {
     fn drop(&mut self) {
         let Some(pipe) = self.pipe.take() else { return };
         let mut state = pipe.state();
-        state.reader = Reader::Gone;
-        state.buffer = BytesMut::new();
+        // Hyper lets go of a body as soon as it has the announced length: nobody is gone then, and the guest has yet to
+        // finish it.
+        if state.length != Some(state.written) || !state.buffer.is_empty() {
+            pipe.turn(&mut state, Reader::Gone);
+            state.buffer = BytesMut::new();
+        }
         let watcher = state.watcher.take();
         drop(state);
         pipe.room.set();
@@ -292,6 +337,10 @@ impl Body for BodyReader {
 mod tests {
     use super::*;
 
+    fn open(kind: Kind, length: Option<u64>) -> Arc<Pipe> {
+        Pipe::new(kind, length, &Arc::default())
+    }
+
     fn poll(body: &mut BodyReader) -> Poll<Option<Result<Frame<Bytes>, ErrorCode>>> {
         Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
     }
@@ -305,7 +354,7 @@ mod tests {
 
     #[test]
     fn bytes_go_through_and_room_comes_back() {
-        let pipe = Pipe::new(Kind::Response, None);
+        let pipe = open(Kind::Response, None);
         let mut writer = BodyWriter(pipe.clone());
         assert_eq!(writer.check_write().unwrap(), EARLY_BODY_BUFFER);
         let mut body = BodyReader::new(Some(pipe.clone()));
@@ -326,7 +375,7 @@ mod tests {
 
     #[test]
     fn bodies_are_as_long_as_announced() {
-        let pipe = Pipe::new(Kind::Request, Some(4));
+        let pipe = open(Kind::Request, Some(4));
         let mut body = BodyReader::new(Some(pipe.clone()));
         assert_eq!(body.size_hint().exact(), Some(4));
         let mut writer = BodyWriter(pipe.clone());
@@ -336,7 +385,7 @@ mod tests {
         assert!(poll(&mut body).is_pending());
         assert!(matches!(poll(&mut body), Poll::Ready(Some(Err(_)))));
 
-        let pipe = Pipe::new(Kind::Response, Some(2));
+        let pipe = open(Kind::Response, Some(2));
         let mut writer = BodyWriter(pipe.clone());
         assert!(matches!(writer.write(b"abc"), Err(StreamFailure::Failed(_))));
         assert_eq!(pipe.finish(None), Err(ErrorCode::HttpResponseBodySize(Some(3))));
@@ -344,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_is_gone_is_noticed() {
-        let pipe = Pipe::new(Kind::Response, None);
+        let pipe = open(Kind::Response, None);
         let mut writer = BodyWriter(pipe.clone());
         drop(BodyReader::new(Some(pipe.clone())));
         assert!(matches!(writer.check_write(), Err(StreamFailure::Closed)));
@@ -354,8 +403,52 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_has_everything_is_not_gone() {
+        let pipe = open(Kind::Response, Some(3));
+        let mut writer = BodyWriter(pipe.clone());
+        let mut body = BodyReader::new(Some(pipe.clone()));
+        writer.write(b"abc").unwrap();
+        assert_eq!(&data(&mut body)[..], b"abc");
+        drop(body);
+        assert!(!pipe.is_abandoned(Waker::noop()));
+        writer.flush().unwrap();
+        assert_eq!(pipe.finish(None), Ok(()));
+    }
+
+    #[test]
+    fn a_message_that_is_never_sent_keeps_no_writer_waiting() {
+        let pipe = open(Kind::Request, None);
+        let mut writer = BodyWriter(pipe.clone());
+        writer.write(&[0; EARLY_BODY_BUFFER]).unwrap();
+        let Readiness::Wait(Wait::Event(event)) = writer.readiness() else { panic!() };
+        pipe.abandon();
+        assert!(event.is_set());
+        assert!(matches!(writer.check_write(), Err(StreamFailure::Closed)));
+    }
+
+    #[test]
+    fn messages_that_are_not_sent_have_limited_bodies_together() {
+        let early = Arc::default();
+        let pipes: Vec<_> = (0..17).map(|_| Pipe::new(Kind::Request, None, &early)).collect();
+        for pipe in &pipes[..16] {
+            BodyWriter(pipe.clone()).write(&[0; EARLY_BODY_BUFFER]).unwrap();
+        }
+        let mut last = BodyWriter(pipes[16].clone());
+        assert_eq!(last.check_write().unwrap(), 0);
+        // It may have been permitted before.
+        let mut before = BodyWriter(Pipe::new(Kind::Request, None, &early));
+        assert!(matches!(before.write(b"x"), Err(StreamFailure::Failed(_))));
+        let sent = BodyReader::new(Some(pipes[0].clone()));
+        assert_eq!(last.check_write().unwrap(), EARLY_BODY_BUFFER);
+        drop(sent);
+        pipes[1].discard();
+        drop((pipes, last));
+        assert_eq!(early.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
     fn what_is_not_to_be_sent_is_discarded() {
-        let pipe = Pipe::new(Kind::Response, Some(9));
+        let pipe = open(Kind::Response, Some(9));
         let mut writer = BodyWriter(pipe.clone());
         pipe.discard();
         for _ in 0..3 {

@@ -133,6 +133,34 @@ fn requests_that_are_none_are_refused() {
 }
 
 #[test]
+fn a_request_names_one_host() {
+    let server = start(config());
+    for (line, host, status) in [
+        ("/headers", "host: test:80\r\n", 200),
+        ("/headers", "host: [::1]:80\r\n", 200),
+        ("/headers", "host:\r\n", 200),
+        ("http://a/headers", "host: b\r\n", 200),
+        ("http://a/headers", "", 400),
+        ("/headers", "host: a/b\r\n", 400),
+        ("/headers", "host: a b\r\n", 400),
+        ("/headers", "host: a, b\r\n", 400),
+        ("/headers", "host: user@a\r\n", 400),
+        ("/headers", "host: a\\b\r\n", 400),
+        ("/headers", "host: \u{e4}\r\n", 400),
+        ("http://user@a/headers", "host: a\r\n", 400),
+    ] {
+        let mut stream = server.connect();
+        let head = format!("GET {line} HTTP/1.1\r\n{host}connection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let answer = Answer::parse(&rest(&mut stream));
+        assert_eq!(answer.status, status, "{line} {host:?}: {}", answer.text());
+        if line.starts_with("http") && status == 200 {
+            assert!(answer.text().contains("authority a\n"), "{}", answer.text());
+        }
+    }
+}
+
+#[test]
 fn header_bombs_of_guests_end_the_guest() {
     let server = start(config());
     assert_eq!(server.get("/many-headers?n=500").status, 200);

@@ -130,6 +130,19 @@ fn a_stream_that_is_reset_ends_its_guest() {
 }
 
 #[test]
+fn a_request_names_one_host() {
+    let server = start(config());
+    runtime().block_on(async {
+        let mut sender = connect(&server).await;
+        for (host, status) in [("TEST", 200), ("other", 400)] {
+            let mut request = get("/");
+            request.headers_mut().insert("host", HeaderValue::from_static(host));
+            assert_eq!(sender.send_request(request).await.unwrap().status(), status, "{host}");
+        }
+    });
+}
+
+#[test]
 fn heads_have_limits() {
     let server = start(Config { max_head: 16 << 10, ..config() });
     runtime().block_on(async {

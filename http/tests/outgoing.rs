@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::{Answer, Running, config, engine, program_of, start_with, wasm};
 use lithe_http::Roots;
 use lithe_http::server::Config;
-use lithe_wasi::{Denials, Grants};
+use lithe_wasi::{Denials, Grants, NetPolicy};
 
 /// Another server: what each of its connections does.
 struct Other {
@@ -21,8 +21,9 @@ struct Other {
 }
 
 fn other(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Other {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
     let connections = Arc::new(AtomicUsize::new(0));
     let (count, serve) = (connections.clone(), Arc::new(serve));
     std::thread::spawn(move || {
@@ -142,6 +143,32 @@ fn a_kept_connection_that_was_closed_costs_no_request() {
         let answer = fetch(&server, &format!("http://{}/", other.address));
         assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
     }
+}
+
+#[test]
+fn kept_connections_are_limited_however_many_servers_there_are() {
+    // Every address of 127.0.0.0/8 leads here.
+    let open = Arc::new(AtomicUsize::new(0));
+    let count = open.clone();
+    let other = other(move |stream| {
+        count.fetch_add(1, Ordering::SeqCst);
+        mirror(stream);
+        count.fetch_sub(1, Ordering::SeqCst);
+    });
+    let port = other.address.port();
+    let grants = Grants::new().network(NetPolicy::default().allow_http_everywhere());
+    let config = Config { loops: 1, ..config() };
+    let server = start_with(config, program_of(&engine(), &wasm(), grants));
+    for number in 0..300 {
+        let url = format!("http://127.0.{}.{}:{port}/", number / 100, number % 100 + 1);
+        assert_eq!(fetch(&server, &url).status, 200);
+    }
+    let until = Instant::now() + Duration::from_secs(10);
+    while open.load(Ordering::SeqCst) > 256 {
+        assert!(Instant::now() < until, "{}", open.load(Ordering::SeqCst));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(other.connections.load(Ordering::SeqCst), 300);
 }
 
 #[test]

@@ -188,6 +188,17 @@ fn instances_are_used_again_when_that_is_asked_for() {
 }
 
 #[test]
+fn an_instance_that_was_late_is_not_used_again() {
+    let deadline = Some(Duration::from_nanos(1));
+    let server = start(Config { reuse: 9, loops: 1, deadline, ..config() });
+    for _ in 0..20 {
+        // It may be interrupted just so, or end before the watchdog looks.
+        let answer = server.get("/count");
+        assert!(answer.status == 504 || answer.text().starts_with("request 1 "), "{answer:?}");
+    }
+}
+
+#[test]
 fn requests_are_answered_side_by_side() {
     let server = start(Config { loops: 1, ..config() });
     let began = Instant::now();

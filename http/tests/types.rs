@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use lithe::{Engine, Store};
 use lithe_component::{Component, Instance, Linker, ResourceAny, Val};
-use lithe_http::Http;
+use lithe_http::{Http, MAX_GUEST_REQUESTS};
 use lithe_wasi::p2::P2;
 use lithe_wasi::{Ctx, Grants};
 
@@ -301,6 +301,20 @@ fn responses_have_a_status_and_one_body() {
 }
 
 #[test]
+fn the_body_of_a_message_that_is_dropped_is_closed() {
+    let mut guest = Guest::new(Grants::new());
+    for message in ["outgoing-request", "outgoing-response"] {
+        let fields = guest.fields(&[]);
+        let this = guest.get(&format!("new-{message}"), &[fields]);
+        let body = guest.get(&format!("{message}-body"), std::slice::from_ref(&this));
+        let stream = guest.get("outgoing-body-write", &[body]);
+        guest.drop(this).unwrap();
+        let check = guest.value("io-streams-output-stream-check-write", &[stream]);
+        assert_eq!(show(&check), "err(closed)", "{message}");
+    }
+}
+
+#[test]
 fn a_body_with_a_stream_cannot_be_finished() {
     let mut guest = Guest::new(Grants::new());
     let fields = guest.fields(&[]);
@@ -309,6 +323,19 @@ fn a_body_with_a_stream_cannot_be_finished() {
     guest.get("outgoing-body-write", std::slice::from_ref(&body));
     let error = guest.try_call("http-types-outgoing-body-finish", &[body, NONE]).unwrap_err();
     assert!(error.message().contains("children"), "{error}");
+}
+
+#[test]
+fn headers_are_dropped_before_their_message() {
+    for message in ["outgoing-request", "outgoing-response"] {
+        let mut guest = Guest::new(Grants::new());
+        let fields = guest.fields(&[]);
+        let this = guest.get(&format!("new-{message}"), &[fields]);
+        let seen = guest.get(&format!("{message}-headers"), std::slice::from_ref(&this));
+        let error = guest.drop(this).unwrap_err();
+        assert!(error.message().contains("children"), "{error}");
+        drop(seen);
+    }
 }
 
 /// A server that gives one answer.
@@ -328,8 +355,8 @@ fn server(answer: &'static [u8]) -> SocketAddr {
 }
 
 impl Guest {
-    /// Makes a request and waits for the answer.
-    fn request(&mut self, address: SocketAddr) -> Val {
+    /// Makes a request.
+    fn start(&mut self, address: SocketAddr) -> Val {
         let fields = self.fields(&[]);
         let request = self.get("new-outgoing-request", &[fields]);
         let http = [request.clone(), some(case("HTTP"))];
@@ -337,8 +364,12 @@ impl Guest {
         let authority = [request.clone(), some(text(&address.to_string()))];
         assert_eq!(self.call("outgoing-request-set-authority", &authority), "ok");
         let options = self.get("new-request-options", &[]);
-        let handle = "http-outgoing-handler-handle";
-        let future = self.get(handle, &[request, some(options)]);
+        self.value("http-outgoing-handler-handle", &[request, some(options)])
+    }
+
+    /// Makes a request and waits for the answer.
+    fn request(&mut self, address: SocketAddr) -> Val {
+        let future = inner(&self.start(address)).unwrap();
         let pollable =
             self.get("future-incoming-response-subscribe", std::slice::from_ref(&future));
         self.try_call("io-poll-pollable-block", std::slice::from_ref(&pollable)).unwrap();
@@ -383,7 +414,10 @@ fn answers_are_received() {
     let stream = guest.get("incoming-body-stream", std::slice::from_ref(&body));
     assert_eq!(guest.call("incoming-body-stream", std::slice::from_ref(&body)), "err");
     assert_eq!(show(&guest.read(&stream)), "ok(body)");
+    let none = [stream.clone(), Val::U64(0)];
+    assert_eq!(show(&guest.value("io-streams-input-stream-read", &none)), "ok([])");
     assert_eq!(show(&guest.read(&stream)), "err(closed)");
+    assert_eq!(show(&guest.value("io-streams-input-stream-read", &none)), "err(closed)");
     guest.drop(stream).unwrap();
     let trailers = guest.get("incoming-body-finish", &[body]);
     let pollable = guest.get("future-trailers-subscribe", std::slice::from_ref(&trailers));
@@ -391,6 +425,48 @@ fn answers_are_received() {
     let fields = guest.get_nested("future-trailers-get", &trailers);
     assert_eq!(guest.call("fields-entries", &[fields]), "[(t, u)]");
     assert_eq!(guest.call("future-trailers-get", &[trailers]), "some(err)");
+}
+
+#[test]
+fn a_request_without_a_body_announces_none() {
+    // What follows on the connection would be taken for the body.
+    let address = server(b"");
+    let mut guest = Guest::new(Grants::new().http(address.to_string().parse().unwrap()));
+    for (length, sent) in [("5", false), ("0", true)] {
+        let fields = guest.fields(&[("content-length", length)]);
+        let request = guest.get("new-outgoing-request", &[fields]);
+        let http = [request.clone(), some(case("HTTP"))];
+        assert_eq!(guest.call("outgoing-request-set-scheme", &http), "ok");
+        let authority = [request.clone(), some(text(&address.to_string()))];
+        assert_eq!(guest.call("outgoing-request-set-authority", &authority), "ok");
+        let result = show(&guest.value("http-outgoing-handler-handle", &[request, NONE]));
+        assert_eq!(result == "ok(#)", sent, "{result}");
+        assert!(sent || result.starts_with("err(HTTP-request-body-size"), "{result}");
+    }
+}
+
+#[test]
+fn an_answer_counts_until_its_body_has_ended() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+                head.push(byte[0]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").unwrap();
+            kept.push(stream);
+        }
+    });
+    let mut guest = Guest::new(Grants::new().http(address.to_string().parse().unwrap()));
+    let unread: Vec<Val> = (0..MAX_GUEST_REQUESTS).map(|_| guest.request(address)).collect();
+    let refused = guest.start(address);
+    assert_eq!(show(&refused), "err(connection-limit-reached)");
+    guest.drop(unread[0].clone()).unwrap();
+    guest.request(address);
 }
 
 #[test]

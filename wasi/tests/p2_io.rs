@@ -124,5 +124,7 @@ fn errors_have_words() {
     assert_eq!(name, "last-operation-failed");
     let words = guest.call("io-error-error-to-debug-string", &[of(error)]);
     assert_eq!(words, "\"no space left on the device\"");
+    // It has failed once and for all.
+    assert_eq!(guest.call(CHECK, &[of(out)]), "err(closed)");
     assert_eq!(pipe.contents().len(), 100_000);
 }

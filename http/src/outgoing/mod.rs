@@ -23,7 +23,7 @@ use tokio::task::LocalSet;
 use crate::incoming::{Shared, Source};
 use crate::local::waker;
 use crate::pipe::BodyReader;
-use crate::types::fields::content_length;
+use crate::types::fields::settle_length;
 use crate::types::{
     ErrorCode, FieldLimits, FutureIncomingResponse, IncomingResponse, OutgoingRequest,
     RequestOptions, Scheme,
@@ -39,8 +39,10 @@ pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DEFAULT_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long an answer may pause, unless the guest sets another time.
 pub const DEFAULT_BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(600);
-/// Requests that a client makes at a time; further ones fail.
+/// Requests that a client makes at a time, each to the end of its answer's body; further ones fail.
 pub const MAX_REQUESTS: usize = 1024;
+/// How many of them may be those of one guest.
+pub const MAX_GUEST_REQUESTS: usize = 128;
 
 /// Whom a request goes to.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -60,18 +62,21 @@ pub(crate) struct Job {
     fields: FieldLimits,
     policy: Arc<NetPolicy>,
     reply: oneshot::Sender<std::result::Result<IncomingResponse, ErrorCode>>,
-    _ticket: Ticket,
+    tickets: Tickets,
 }
 
-/// One of the requests that a client makes at a time.
-struct Ticket(Arc<AtomicUsize>);
+/// One of the requests that a client, or a guest, makes at a time.
+pub(crate) struct Ticket(Arc<AtomicUsize>);
 
 impl Ticket {
-    fn new(count: &Arc<AtomicUsize>) -> Option<Ticket> {
+    fn new(count: &Arc<AtomicUsize>, most: usize) -> Option<Ticket> {
         let ticket = Ticket(count.clone());
-        (count.fetch_add(1, Ordering::Relaxed) < MAX_REQUESTS).then_some(ticket)
+        (count.fetch_add(1, Ordering::Relaxed) < most).then_some(ticket)
     }
 }
+
+/// The ticket of the guest and that of the client.
+pub(crate) type Tickets = (Ticket, Ticket);
 
 impl Drop for Ticket {
     fn drop(&mut self) {
@@ -186,7 +191,8 @@ fn prepare(
     if request.method == http::Method::CONNECT {
         return Err(ErrorCode::HttpRequestMethodInvalid);
     }
-    if content_length(&request.headers).is_err() {
+    let mut headers = http::HeaderMap::clone(&request.headers);
+    if settle_length(&mut headers, request.body.is_some()).is_err() {
         return Err(ErrorCode::HttpRequestBodySize(None));
     }
     let host = authority.host();
@@ -203,7 +209,7 @@ fn prepare(
     let mut head = http::Request::new(()).into_parts().0;
     head.method = request.method.clone();
     head.uri = uri;
-    head.headers = (*request.headers).clone();
+    head.headers = headers;
     Ok((target, head))
 }
 
@@ -212,6 +218,7 @@ fn response(
     response: http::Response<hyper::body::Incoming>,
     fields: FieldLimits,
     silence: Duration,
+    tickets: Tickets,
 ) -> std::result::Result<IncomingResponse, ErrorCode> {
     let (mut head, body) = response.into_parts();
     crate::types::fields::strip(&mut head.headers);
@@ -219,7 +226,8 @@ fn response(
         return Err(ErrorCode::HttpResponseHeaderSectionSize(None));
     }
     let runtime = tokio::runtime::Handle::current();
-    let body = Shared::new(Source::new(body, fields, Some(silence), runtime));
+    let body = Source::new(body, fields, Some(silence), runtime).held_by(tickets);
+    let body = Shared::new(body);
     Ok(IncomingResponse::new(head.status.as_u16(), head.headers, body))
 }
 
@@ -249,7 +257,9 @@ fn handle<T: HttpView>(
         return refuse(ErrorCode::HttpRequestDenied);
     }
     let http = data.http();
-    let Some(ticket) = Ticket::new(&http.client.0.count) else {
+    let tickets = Ticket::new(&http.requests, MAX_GUEST_REQUESTS)
+        .zip(Ticket::new(&http.client.0.count, MAX_REQUESTS));
+    let Some(tickets) = tickets else {
         return refuse(ErrorCode::ConnectionLimitReached);
     };
     let (reply, answer) = oneshot::channel();
@@ -261,7 +271,7 @@ fn handle<T: HttpView>(
         fields: http.fields,
         policy,
         reply,
-        _ticket: ticket,
+        tickets,
     };
     if http.client.jobs()?.send(job).is_err() {
         return refuse(ErrorCode::internal("the HTTP client has stopped"));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Request;
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,6 +32,8 @@ use crate::types::{ErrorCode, IncomingResponse};
 
 /// Connections that are kept for one server.
 pub const MAX_IDLE_CONNECTIONS: usize = 32;
+/// Connections that are kept for all servers: names that lead to one are easily invented, and each holds a file.
+const MAX_IDLE: usize = 256;
 /// How long a connection is kept that nobody uses.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 /// Bytes of the head of an answer.
@@ -72,7 +75,7 @@ pub(super) async fn serve(
 }
 
 async fn answer(pool: Rc<Pool>, job: Job) {
-    let Job { target, head, body, options, fields, policy, mut reply, _ticket } = job;
+    let Job { target, head, body, options, fields, policy, mut reply, tickets } = job;
     let request = Request::from_parts(head, body);
     let silence = options.between_bytes.unwrap_or(DEFAULT_BETWEEN_BYTES_TIMEOUT);
     let result = {
@@ -80,7 +83,7 @@ async fn answer(pool: Rc<Pool>, job: Job) {
             let connect = options.connect.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
             let first_byte = options.first_byte.unwrap_or(DEFAULT_FIRST_BYTE_TIMEOUT);
             let answer = exchange(&pool, &target, &policy, request, connect, first_byte).await?;
-            response(answer, fields, silence)
+            response(answer, fields, silence, tickets)
         };
         match first(exchange, reply.closed()).await {
             First::A(result) => result,
@@ -107,14 +110,28 @@ async fn exchange(
                 (dialed.map_err(|_| ErrorCode::ConnectionTimeout)??, false)
             }
         };
+        // What changes nothing may be asked again (RFC 9110, section 9.2.2).
+        let again = (kept && request.method().is_idempotent() && request.body().is_end_stream())
+            .then(|| head(&request));
         let sent = timeout(first_byte, pool.send(target, connection, request)).await;
-        match sent.map_err(|_| ErrorCode::HttpResponseTimeout)? {
-            Ok(answer) => return Ok(answer),
-            // It was closed before it took anything.
-            Err((_, Some(back))) if kept => request = back,
-            Err((code, _)) => return Err(code),
+        match (sent.map_err(|_| ErrorCode::HttpResponseTimeout)?, again) {
+            (Ok(answer), _) => return Ok(answer),
+            // The connection was closed before it took anything, or before an answer began.
+            (Err((_, Some(back))), _) if kept => request = back,
+            (Err((ErrorCode::ConnectionTerminated, None)), Some(again)) => request = again,
+            (Err((code, _)), _) => return Err(code),
         }
     }
+}
+
+/// The request once more; it has no body.
+fn head(request: &Request<BodyReader>) -> Request<BodyReader> {
+    let mut copy = Request::new(BodyReader::new(None));
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.version_mut() = request.version();
+    copy
 }
 
 impl Pool {
@@ -145,6 +162,9 @@ impl Pool {
             kept.retain(|connection| now - connection.since < MAX_IDLE_TIME);
             !kept.is_empty()
         });
+        if idle.values().map(Vec::len).sum::<usize>() >= MAX_IDLE {
+            return;
+        }
         let kept = idle.entry(target.clone()).or_default();
         if kept.len() < MAX_IDLE_CONNECTIONS {
             kept.push(connection);

@@ -101,7 +101,7 @@ impl Env {
 
     /// The state of `wasi:http` for a guest.
     pub fn http(&self) -> Http {
-        Http { fields: self.shared.config.fields, client: self.client.clone() }
+        Http::new(self.shared.config.fields, self.client.clone())
     }
 }
 

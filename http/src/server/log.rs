@@ -1,4 +1,5 @@
-//! What the embedder is told of requests. Invariant: what a client chose is shown without control characters.
+//! What the embedder is told of requests. Invariant: what a client or a guest chose is shown on one line, without control
+//! characters, and what a guest chose not at any length.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -54,8 +55,35 @@ pub struct Report<'r> {
     pub words: String,
 }
 
+/// Characters of the words of a report that are shown.
+const MAX_WORDS: usize = 1000;
+
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.method, self.path.escape_debug(), self.words)
+        write!(f, "{} {}: ", self.method, self.path.escape_debug())?;
+        for c in self.words.chars().take(MAX_WORDS) {
+            match c {
+                '"' | '\'' | '\\' => write!(f, "{c}")?,
+                c => write!(f, "{}", c.escape_debug())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_write_no_lines_of_their_own() {
+        let words = format!("it isn't \"so\"\n127.0.0.1:1 \x1b[2J{}", "x".repeat(1 << 20));
+        let report = Report { method: &Method::GET, path: "/", error: None, words };
+        let shown = report.to_string();
+        assert!(
+            shown.starts_with("GET /: it isn't \"so\"\\n127.0.0.1:1 \\u{1b}[2Jx"),
+            "{shown:.99}"
+        );
+        assert!(shown.len() < 2000);
     }
 }

@@ -151,7 +151,9 @@ impl<T: HttpView> Serve for Program<T> {
         control.disarm();
         result?;
         warm.served += 1;
-        if warm.served < control.env.reuse() {
+        // Past its deadline it may have been interrupted in its last moments, which would end its next call.
+        let late = control.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        if warm.served < control.env.reuse() && !late {
             control.env.keep(Spare { program: self.id, warm: Box::new(warm) });
         }
         Ok(())

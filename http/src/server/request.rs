@@ -11,7 +11,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use lithe::fiber::{Fiber, Resumed};
@@ -26,7 +27,7 @@ use super::program::{Call, Control};
 use super::waiter::on_behalf;
 use crate::incoming::Source;
 use crate::pipe::{BodyReader, Pipe};
-use crate::types::fields::content_length;
+use crate::types::fields::{Block, settle_length};
 use crate::types::response::{Answer, Slot};
 use crate::types::{ErrorCode, OutgoingResponse};
 
@@ -86,10 +87,10 @@ impl Ticket {
         let mut response =
             Response::new(ServerBody { content: Content::Text(text), ticket: Some(self) });
         *response.status_mut() = status;
-        let plain = http::HeaderValue::from_static("text/plain");
+        let plain = HeaderValue::from_static("text/plain");
         response.headers_mut().insert(header::CONTENT_TYPE, plain);
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            let soon = http::HeaderValue::from_static("1");
+            let soon = HeaderValue::from_static("1");
             response.headers_mut().insert(header::RETRY_AFTER, soon);
         }
         response
@@ -252,11 +253,27 @@ impl Drop for Run {
     }
 }
 
+/// Whether a request says which host it is for once, in HTTP/1.1 at all, and by something that may be one.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    let may_be =
+        |host: &[u8]| host.is_empty() || !host.contains(&b'@') && Authority::try_from(host).is_ok();
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let mut hosts = request.headers().get_all(header::HOST).iter().map(HeaderValue::as_bytes);
+    let (host, other) = (hosts.next(), hosts.next());
+    let agree = match (authority, host) {
+        // A full URL counts more than the field.
+        (Some(authority), Some(host)) if request.version() == Version::HTTP_2 => {
+            authority.eq_ignore_ascii_case(host)
+        }
+        (_, None) => request.version() != Version::HTTP_11,
+        _ => true,
+    };
+    agree && other.is_none() && host.is_none_or(may_be) && authority.is_none_or(may_be)
+}
+
 /// What is wrong with the head of a request.
 fn refusal(env: &Env, request: &Request<Incoming>) -> Option<StatusCode> {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    let needs_host = request.version() == Version::HTTP_11 && request.uri().authority().is_none();
-    if hosts > 1 || needs_host && hosts == 0 {
+    if !names_one_host(request) {
         return Some(StatusCode::BAD_REQUEST);
     }
     if request.method() == Method::CONNECT {
@@ -329,14 +346,17 @@ pub(super) async fn respond(
         return ticket.answer(status);
     };
     let OutgoingResponse { status, headers, body } = response;
-    let headers = Arc::try_unwrap(headers).unwrap_or_else(|headers| HeaderMap::clone(&headers));
-    if content_length(&headers).is_err() {
-        ticket.report(None, "the answer's content-length is not a number".into());
+    let mut headers = Block::into_map(headers);
+    let bodiless = ticket.method == Method::HEAD
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if settle_length(&mut headers, bodiless || body.is_some()).is_err() {
+        ticket.report(None, "the answer's content-length is not the length of its body".into());
+        if let Some(body) = &body {
+            body.abandon();
+        }
         end(&ticket, body, result, run);
         return ticket.answer(StatusCode::INTERNAL_SERVER_ERROR);
     }
-    let bodiless = ticket.method == Method::HEAD
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let reader = match (&body, bodiless) {
         (Some(pipe), true) => {
             pipe.discard();

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use lithe::Result;
 use lithe_component::{Linker, Resource};
 use lithe_wasi::p2::io::{Input, Output, Pollable, subscribe};
 
 use crate::incoming::{BodyStream, FutureTrailers, Shared};
 use crate::pipe::{BodyWriter, Pipe};
+use crate::types::fields::Block;
 use crate::types::{ErrorCode, Fields};
 use crate::{HttpView, interface};
 
@@ -88,7 +88,9 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
             Some(Err(())) => Some(Err(())),
             Some(Ok(Err(code))) => Some(Ok(Err(code))),
             Some(Ok(Ok(None))) => Some(Ok(Ok(None))),
-            Some(Ok(Ok(Some(map)))) => Some(Ok(Ok(Some(table.push(Fields::received(map))?)))),
+            Some(Ok(Ok(Some(map)))) => {
+                Some(Ok(Ok(Some(table.push(Fields::immutable(Block::received(map)))?))))
+            }
         };
         Ok(got)
     })?;
@@ -107,17 +109,12 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         |mut cx, (this, trailers): (Out, Option<Resource<Fields>>)| {
             let table = &mut cx.data_mut().p2().table;
             let trailers = match trailers {
-                Some(trailers) => Some(table.remove(trailers)?.into_map()),
+                Some(trailers) => Some(table.remove(trailers)?.into_block()),
                 None => None,
             };
             let body = table.remove(this)?;
-            let trailers = trailers.map(|map| Arc::try_unwrap(map).unwrap_or_else(copy));
-            Ok(body.pipe.finish(trailers))
+            Ok(body.pipe.finish(trailers.map(Block::into_map)))
         },
     )?;
     Ok(())
-}
-
-fn copy(map: Arc<HeaderMap>) -> HeaderMap {
-    (*map).clone()
 }

@@ -20,6 +20,9 @@ pub use response::{FutureIncomingResponse, IncomingResponse, OutgoingResponse, R
 
 use crate::{HttpView, interface};
 
+/// Bytes of a method's name.
+const MAX_METHOD: usize = 64;
+
 variant! {
     /// `method`
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +69,7 @@ impl Method {
             Method::Options => http::Method::OPTIONS,
             Method::Trace => http::Method::TRACE,
             Method::Patch => http::Method::PATCH,
+            Method::Other(name) if name.len() > MAX_METHOD => return None,
             Method::Other(name) => http::Method::from_bytes(name.as_bytes()).ok()?,
         })
     }

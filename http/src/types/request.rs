@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::uri::{Authority, PathAndQuery};
 use lithe::Result;
 use lithe_component::{Linker, Resource};
@@ -12,29 +11,33 @@ use lithe_component::{Linker, Resource};
 use crate::incoming::{Shared, Source};
 use crate::pipe::{Kind, Pipe};
 use crate::types::body::{IncomingBody, OutgoingBody};
-use crate::types::fields::{Fields, content_length, strip};
+use crate::types::fields::{Block, Fields, content_length, strip};
 use crate::types::{Method, Scheme};
 use crate::{HttpView, interface};
+
+/// Bytes of an authority. Names of hosts have 253 at most.
+const MAX_AUTHORITY: usize = 512;
 
 /// `wasi:http/types.incoming-request`
 pub struct IncomingRequest {
     method: Method,
     path: Option<String>,
     authority: Option<String>,
-    headers: Arc<HeaderMap>,
+    headers: Arc<Block>,
     body: Option<Shared>,
 }
 
 impl IncomingRequest {
     pub(crate) fn new(mut head: http::request::Parts, body: Source) -> IncomingRequest {
         let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.filter(|host| !host.is_empty());
         let authority = head.uri.authority().map(Authority::as_str).or(host).map(str::to_owned);
         strip(&mut head.headers);
         IncomingRequest {
             method: Method::of(&head.method),
             path: head.uri.path_and_query().map(|path| path.as_str().to_owned()),
             authority,
-            headers: Arc::new(head.headers),
+            headers: Block::received(head.headers),
             body: Some(Shared::new(body)),
         }
     }
@@ -46,7 +49,7 @@ pub struct OutgoingRequest {
     pub(crate) path: Option<PathAndQuery>,
     pub(crate) scheme: Option<Scheme>,
     pub(crate) authority: Option<Authority>,
-    pub(crate) headers: Arc<HeaderMap>,
+    pub(crate) headers: Arc<Block>,
     pub(crate) body: Option<Arc<Pipe>>,
 }
 
@@ -65,7 +68,7 @@ fn path(text: &str) -> Option<PathAndQuery> {
 }
 
 fn authority(text: &str) -> Option<Authority> {
-    let authority = Authority::try_from(text).ok()?;
+    let authority = Authority::try_from(text).ok().filter(|_| text.len() <= MAX_AUTHORITY)?;
     // User information in an authority serves to deceive.
     let port = authority.as_str().strip_prefix(authority.host())?;
     let plain = port.is_empty() || authority.port_u16().is_some();
@@ -92,7 +95,11 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         cx.data_mut().p2().table.remove(In::new(rep)).map(drop)
     })?;
     types.resource::<OutgoingRequest>("outgoing-request", |mut cx, rep| {
-        cx.data_mut().p2().table.remove(Out::new(rep)).map(drop)
+        let request = cx.data_mut().p2().table.remove(Out::new(rep))?;
+        if let Some(body) = request.body {
+            body.abandon();
+        }
+        Ok(())
     })?;
     types.resource::<RequestOptions>("request-options", |mut cx, rep| {
         cx.data_mut().p2().table.remove(Options::new(rep)).map(drop)
@@ -114,7 +121,7 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     types.func("[method]incoming-request.headers", |mut cx, (this,): (In,)| {
         let table = &mut cx.data_mut().p2().table;
         let headers = table.at(&this)?.headers.clone();
-        table.push(Fields::immutable(headers))
+        table.push_child(Fields::immutable(headers), &this)
     })?;
     types.func("[method]incoming-request.consume", |mut cx, (this,): (In,)| {
         let table = &mut cx.data_mut().p2().table;
@@ -131,7 +138,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     let mut types = linker.instance(&interface("types"));
     types.func("[constructor]outgoing-request", |mut cx, (headers,): (Resource<Fields>,)| {
         let table = &mut cx.data_mut().p2().table;
-        let headers = table.remove(headers)?.into_map();
+        let headers = table.remove(headers)?.into_block();
         table.push(OutgoingRequest {
             method: http::Method::GET,
             path: None,
@@ -142,6 +149,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         })
     })?;
     types.func("[method]outgoing-request.body", |mut cx, (this,): (Out,)| {
+        let early = cx.data_mut().http().early.clone();
         let table = &mut cx.data_mut().p2().table;
         let request = table.at_mut(&this)?;
         // What a guest announces wrongly was refused by then.
@@ -149,7 +157,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         if request.body.is_some() {
             return Ok(Err(()));
         }
-        let pipe = Pipe::new(Kind::Request, length);
+        let pipe = Pipe::new(Kind::Request, length, &early);
         request.body = Some(pipe.clone());
         table.push(OutgoingBody::new(pipe)).map(Ok)
     })?;
@@ -211,7 +219,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     types.func("[method]outgoing-request.headers", |mut cx, (this,): (Out,)| {
         let table = &mut cx.data_mut().p2().table;
         let headers = table.at(&this)?.headers.clone();
-        table.push(Fields::immutable(headers))
+        table.push_child(Fields::immutable(headers), &this)
     })?;
     Ok(())
 }
@@ -247,6 +255,7 @@ fn options<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::MAX_METHOD;
 
     #[test]
     fn parts_of_addresses_are_checked() {
@@ -265,6 +274,11 @@ mod tests {
         ] {
             assert!(authority(bad).is_none(), "{bad}");
         }
+        assert!(authority(&"a".repeat(MAX_AUTHORITY + 1)).is_none());
+        assert!(path(&"/".repeat(1 << 16)).is_none());
+        assert!(scheme(&Scheme::Other("a".repeat(64))));
+        assert!(!scheme(&Scheme::Other("a".repeat(65))));
+        assert!(Method::Other("A".repeat(MAX_METHOD + 1)).to_http().is_none());
         for good in ["/", "/a?b", "*", "/?"] {
             assert!(path(good).is_some(), "{good}");
         }

@@ -14,13 +14,13 @@ use crate::outgoing::Exchange;
 use crate::pipe::{Kind, Pipe};
 use crate::types::ErrorCode;
 use crate::types::body::{IncomingBody, OutgoingBody};
-use crate::types::fields::{Fields, content_length};
+use crate::types::fields::{Block, Fields, content_length};
 use crate::{HttpView, interface};
 
 /// `wasi:http/types.outgoing-response`
 pub struct OutgoingResponse {
     pub(crate) status: StatusCode,
-    pub(crate) headers: Arc<HeaderMap>,
+    pub(crate) headers: Arc<Block>,
     pub(crate) body: Option<Arc<Pipe>>,
 }
 
@@ -79,13 +79,13 @@ impl Drop for ResponseOutparam {
 /// `wasi:http/types.incoming-response`
 pub struct IncomingResponse {
     status: u16,
-    headers: Arc<HeaderMap>,
+    headers: Arc<Block>,
     body: Option<Shared>,
 }
 
 impl IncomingResponse {
     pub(crate) fn new(status: u16, headers: HeaderMap, body: Shared) -> IncomingResponse {
-        IncomingResponse { status, headers: Arc::new(headers), body: Some(body) }
+        IncomingResponse { status, headers: Block::received(headers), body: Some(body) }
     }
 }
 
@@ -119,7 +119,11 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         cx.data_mut().p2().table.remove(In::new(rep)).map(drop)
     })?;
     types.resource::<OutgoingResponse>("outgoing-response", |mut cx, rep| {
-        cx.data_mut().p2().table.remove(Out::new(rep)).map(drop)
+        let response = cx.data_mut().p2().table.remove(Out::new(rep))?;
+        if let Some(body) = response.body {
+            body.abandon();
+        }
+        Ok(())
     })?;
     types.resource::<ResponseOutparam>("response-outparam", |mut cx, rep| {
         cx.data_mut().p2().table.remove(Param::new(rep)).map(drop)
@@ -134,7 +138,7 @@ pub(super) fn add_to_linker<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     types.func("[method]incoming-response.headers", |mut cx, (this,): (In,)| {
         let table = &mut cx.data_mut().p2().table;
         let headers = table.at(&this)?.headers.clone();
-        table.push(Fields::immutable(headers))
+        table.push_child(Fields::immutable(headers), &this)
     })?;
     types.func("[method]incoming-response.consume", |mut cx, (this,): (In,)| {
         let table = &mut cx.data_mut().p2().table;
@@ -171,7 +175,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     let mut types = linker.instance(&interface("types"));
     types.func("[constructor]outgoing-response", |mut cx, (headers,): (Resource<Fields>,)| {
         let table = &mut cx.data_mut().p2().table;
-        let headers = table.remove(headers)?.into_map();
+        let headers = table.remove(headers)?.into_block();
         table.push(OutgoingResponse { status: StatusCode::OK, headers, body: None })
     })?;
     types.func("[method]outgoing-response.status-code", |mut cx, (this,): (Out,)| {
@@ -188,9 +192,10 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
     types.func("[method]outgoing-response.headers", |mut cx, (this,): (Out,)| {
         let table = &mut cx.data_mut().p2().table;
         let headers = table.at(&this)?.headers.clone();
-        table.push(Fields::immutable(headers))
+        table.push_child(Fields::immutable(headers), &this)
     })?;
     types.func("[method]outgoing-response.body", |mut cx, (this,): (Out,)| {
+        let early = cx.data_mut().http().early.clone();
         let table = &mut cx.data_mut().p2().table;
         let response = table.at_mut(&this)?;
         if response.body.is_some() {
@@ -198,7 +203,7 @@ fn outgoing<T: HttpView>(linker: &mut Linker<T>) -> Result<()> {
         }
         // A length that is none is an error when the response is given.
         let length = content_length(&response.headers).unwrap_or_default();
-        let pipe = Pipe::new(Kind::Response, length);
+        let pipe = Pipe::new(Kind::Response, length, &early);
         response.body = Some(pipe.clone());
         table.push(OutgoingBody::new(pipe)).map(Ok)
     })?;

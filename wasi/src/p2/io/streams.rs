@@ -1,11 +1,13 @@
 //! `wasi:io/streams`: what streams are to the interfaces that make them, and what guests do with them. Invariant: a guest
 //! that writes more than it was permitted traps, and what one call moves is limited.
 
+use std::time::Instant;
+
 use lithe::{Error, Result};
 use lithe_component::{GuestBytes, HostBytes, Linker, Resource, ResourceTable, variant};
 
 use super::{IoError, Subscribe, subscribe};
-use crate::p2::{P2, Readiness, View, failed, interface};
+use crate::p2::{P2, Readiness, View, Wait, failed, interface};
 use crate::{Errno, Failure};
 
 /// Bytes that one call reads at most.
@@ -141,6 +143,15 @@ fn limited(len: u64) -> usize {
     len.min(MAX_READ) as usize
 }
 
+/// What to wait for before a stream that gave or took nothing is asked again. One that is ready by now is asked at once,
+/// though not for ever: others may always be faster, and waits end with the deadline.
+fn until_ready(readiness: Readiness) -> Wait {
+    match readiness {
+        Readiness::Ready => Wait::Until(Instant::now()),
+        Readiness::Wait(wait) => wait,
+    }
+}
+
 /// Reads or skips, after waiting until there is something.
 fn read_blocking<R>(
     p2: &mut P2,
@@ -152,10 +163,7 @@ fn read_blocking<R>(
     let result = p2.block(|p2| {
         let stream = &mut p2.table.at_mut(this)?.0;
         match read(&mut **stream, limited(len)) {
-            Ok(value) if len > 0 && empty(&value) => match stream.readiness() {
-                Readiness::Ready => Ok(Ok(read(&mut **stream, limited(len)))),
-                Readiness::Wait(wait) => Ok(Err(wait)),
-            },
+            Ok(value) if len > 0 && empty(&value) => Ok(Err(until_ready(stream.readiness()))),
             result => Ok(Ok(result)),
         }
     })?;
@@ -166,10 +174,40 @@ fn trap(words: &str) -> StreamFailure {
     StreamFailure::Trap(Error::host(words))
 }
 
+/// What a stream is after a failure.
+struct Ended;
+
+impl OutputStream for Ended {
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Err(StreamFailure::Closed)
+    }
+
+    fn write(&mut self, _: &[u8]) -> StreamResult<()> {
+        Err(StreamFailure::Closed)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Err(StreamFailure::Closed)
+    }
+
+    fn readiness(&mut self) -> Readiness {
+        Readiness::Ready
+    }
+}
+
 impl Output {
+    /// Ends the stream when an operation has failed.
+    fn told<R>(&mut self, result: StreamResult<R>) -> StreamResult<R> {
+        if let Err(StreamFailure::Failed(_)) = result {
+            self.stream = Box::new(Ended);
+        }
+        result
+    }
+
     fn check_write(&mut self) -> StreamResult<u64> {
         self.permitted = 0;
-        self.permitted = self.stream.check_write()? as u64;
+        let count = self.stream.check_write();
+        self.permitted = self.told(count)? as u64;
         Ok(self.permitted)
     }
 
@@ -178,12 +216,14 @@ impl Output {
             Some(left) => self.permitted = left,
             None => return Err(trap("write: more bytes than check-write permitted")),
         }
-        self.stream.write(bytes)
+        let result = self.stream.write(bytes);
+        self.told(result)
     }
 
     fn flush(&mut self) -> StreamResult<()> {
         self.permitted = 0;
-        self.stream.flush()
+        let result = self.stream.flush();
+        self.told(result)
     }
 }
 
@@ -192,14 +232,7 @@ fn permitted(p2: &mut P2, this: &Out) -> Result<StreamResult<u64>> {
     p2.block(|p2| {
         let output = p2.table.at_mut(this)?;
         Ok(match output.check_write() {
-            Ok(0) => match output.stream.readiness() {
-                Readiness::Ready => match output.check_write() {
-                    // What is ready and takes nothing would be asked for ever.
-                    Ok(0) => Ok(Err(trap("a stream is ready and takes nothing"))),
-                    result => Ok(result),
-                },
-                Readiness::Wait(wait) => Err(wait),
-            },
+            Ok(0) => Err(until_ready(output.stream.readiness())),
             result => Ok(result),
         })
     })
@@ -374,4 +407,59 @@ fn zeroes(output: &mut Output, len: u64) -> StreamResult<()> {
         left -= count;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ctx, Grants};
+
+    /// Is ready, and yet takes and gives nothing the first few times, as when others are faster.
+    struct Contended(u32);
+
+    impl Contended {
+        fn is_lost(&mut self) -> bool {
+            self.0 = self.0.saturating_sub(1);
+            self.0 > 0
+        }
+    }
+
+    impl OutputStream for Contended {
+        fn check_write(&mut self) -> StreamResult<usize> {
+            Ok(if self.is_lost() { 0 } else { 9 })
+        }
+
+        fn write(&mut self, _: &[u8]) -> StreamResult<()> {
+            Ok(())
+        }
+
+        fn flush(&mut self) -> StreamResult<()> {
+            Ok(())
+        }
+
+        fn readiness(&mut self) -> Readiness {
+            Readiness::Ready
+        }
+    }
+
+    impl InputStream for Contended {
+        fn read(&mut self, _: usize) -> StreamResult<Vec<u8>> {
+            Ok(if self.is_lost() { Vec::new() } else { b"x".into() })
+        }
+
+        fn readiness(&mut self) -> Readiness {
+            Readiness::Ready
+        }
+    }
+
+    #[test]
+    fn who_waits_for_a_stream_that_others_use_gets_its_turn() {
+        let mut p2 = P2::new(Ctx::new(Grants::new()).unwrap());
+        let output = p2.table.push(Output::new(Contended(5))).unwrap();
+        assert_eq!(permitted(&mut p2, &output).unwrap().unwrap(), 9);
+        let input = p2.table.push(Input::new(Contended(5))).unwrap();
+        let read = |stream: &mut dyn InputStream, max| stream.read(max);
+        let got = read_blocking(&mut p2, &input, 1, Vec::is_empty, read).unwrap();
+        assert_eq!(got.unwrap(), b"x");
+    }
 }
