@@ -38,7 +38,7 @@ pub use types::{ErrorCode, FieldLimits};
 use types::fields::Room;
 
 /// What guests need for `wasi:http`, besides the state of WASI 0.2.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Http {
     /// How much a set of header fields may hold.
     pub fields: FieldLimits,
@@ -60,6 +60,13 @@ impl Http {
 
     fn room(&self) -> Room {
         Room { limits: self.fields, all: self.held.clone() }
+    }
+}
+
+impl Clone for Http {
+    /// The state of another guest: with the same limits and client, and nothing counted yet.
+    fn clone(&self) -> Http {
+        Http::new(self.fields, self.client.clone())
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use common::{Answer, Running, config, engine, program_of, program_with_http, start_with, wasm};
 use lithe_http::server::Config;
-use lithe_http::{Client, Http, Roots};
+use lithe_http::{Client, FieldLimits, Http, Roots};
 use lithe_wasi::p2::sockets::{Answer as Resolved, ErrorCode, Resolve};
 use lithe_wasi::{Denials, Grants};
 
@@ -178,7 +178,7 @@ fn kept_connections_pass_no_grant_on() {
     let (_granted, private, port) = both(true);
     let resolver = Changing::new(&[&["127.0.0.1"]]);
     let client = Client::with_resolver(Roots::default(), resolver.clone());
-    let http = Http { client, ..Http::default() };
+    let http = Http::new(FieldLimits::default(), client);
     let serve = |rule: &str| {
         let grants = Grants::new().http(format!("{rule}:{port}").parse().unwrap());
         let denials = grants.denials();
