@@ -85,6 +85,9 @@ fn output_goes_to_the_host_until_its_pipe_is_full() {
     assert_eq!(guest.call(write, &[of(stdout), bytes(b"12")]), "ok");
     assert_eq!(guest.call(write, &[of(stdout), bytes(b"3")]), "err(last-operation-failed(#))");
     pipe.take();
+    // A stream that failed is closed; the others and new ones are not.
+    assert_eq!(guest.call(write, &[of(stdout), bytes(b"4")]), "err(closed)");
+    let stdout = guest.resource("cli-stdout-get-stdout", &[]);
     guest.write_all(stdout, b"again");
     assert_eq!(pipe.contents(), b"again");
 }
