@@ -7,8 +7,6 @@ use std::path::Path;
 use lithe::{Artifact, Config, Engine, Error, Import, Module, Traps};
 use lithe_component::{Component, Item};
 use serde_json::{Value, json};
-use wit_component::WitPrinter;
-use wit_parser::decoding;
 
 use crate::engines::with_progress;
 use crate::load::{self, MAX_MODULE_BYTES};
@@ -89,15 +87,23 @@ fn component(options: &Options, engine: &Engine, file: &Path, bytes: &[u8]) -> R
     Ok(0)
 }
 
+/// The WIT of a component.
+#[cfg(feature = "wit")]
 fn wit(binary: &[u8]) -> Result<String, String> {
-    let decoded = decoding::decode(binary).map_err(|error| format!("{error:#}"))?;
+    let decoded = wit_parser::decoding::decode(binary).map_err(|error| format!("{error:#}"))?;
     let resolve = decoded.resolve();
     let main = decoded.package();
     let others: Vec<_> =
         resolve.packages.iter().map(|(id, _)| id).filter(|id| *id != main).collect();
-    let mut printer = WitPrinter::default();
+    let mut printer = wit_component::WitPrinter::default();
     printer.print(resolve, main, &others).map_err(|error| format!("{error:#}"))?;
     Ok(printer.output.to_string())
+}
+
+/// Says why there is no WIT.
+#[cfg(not(feature = "wit"))]
+fn wit(_: &[u8]) -> Result<String, String> {
+    Err(crate::built::WIT.absence.into())
 }
 
 /// A function that is shown.
