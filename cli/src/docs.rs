@@ -185,8 +185,8 @@ the question. A folder that belongs to another user or that others may write is 
 is, `lithe cache clear` removes it.
 
 `lithe compile FILE` writes an artifact, which starts without compiling on any machine of the kind that `--target` names
-(without it: machines like this one). Its native code cannot be verified, so `lithe run` refuses it without
-`--allow-precompiled`. It runs only with the version of Lithe that made it, and with the same `--traps`, fuel
+(without it: machines like this one). That of a component holds it with the code of its core modules. Native code cannot
+be verified, so `lithe run` and `lithe serve` refuse artifacts without `--allow-precompiled`. It runs only with the version of Lithe that made it, and with the same `--traps`, fuel
 (`--count-fuel`) and `--deterministic`.
 
 `--traps signals`, the default where address space is not limited, makes the fastest code; `--traps checks` needs neither

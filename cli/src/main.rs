@@ -3,7 +3,7 @@
 //! ```text
 //! main -> command (clap, from flags) -> options -> run | serve | compile | validate | inspect | wast | cache
 //!                                                   |
-//!         engines (cache, precompiled, progress)  <-+
+//! engines (cache, bundle, precompiled, progress)  <-+
 //!         load, grants, host, threads, watchdog, invoke -> missing, trap, report, denied -> exit code
 //! ```
 //!
@@ -12,6 +12,7 @@
 #![deny(unsafe_code)]
 
 mod built;
+mod bundle;
 mod cache;
 mod cached;
 mod command;

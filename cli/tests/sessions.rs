@@ -8,8 +8,10 @@ use std::path::Path;
 use trycmd::TestCases;
 use trycmd::schema::Bin;
 
+type Condition = fn() -> bool;
+
 /// Sessions that need something of the command.
-const CONDITIONS: &[(&str, fn() -> bool)] = &[
+const CONDITIONS: &[(&str, Condition)] = &[
     ("tests/http.trycmd", || cfg!(feature = "http") && smallest().is_none()),
     ("tests/wit.trycmd", || cfg!(feature = "wit") && smallest().is_none()),
     ("tests/stats.trycmd", native_code),
