@@ -39,7 +39,7 @@ fn measure(c: &mut Criterion, engine: &Engine, name: &str, module: Module) {
     // SAFETY: the file was written by the compiler just now, and only this benchmark knows of it.
     let load = || unsafe {
         let file = File::open(&path).expect("the artifact");
-        Module::from_artifact_file(engine, &file, "").expect("the artifact is good")
+        Module::from_artifact_file(engine, &file, None, "").expect("the artifact is good")
     };
     let mut group = c.benchmark_group(format!("{name}, {megabytes:.1} MB"));
     group.bench_function("load", |b| b.iter(load));

@@ -1,9 +1,10 @@
-//! `lithe compile`: a module to native code, into a file or into the cache. Called by `main`. Invariant: a file gets its
+//! `lithe compile`: a module or component to native code, into a file or into the cache. Called by `main`. Invariant: a file gets its
 //! name when it is complete, since programs may run the code of the one that had the name before.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Cursor, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use lithe::{Artifact, Compilation, Config, Engine, Error, Module, Strategy};
 use lithe_component::Component;
 use rustix::fs::FileType;
 
+use crate::bundle;
 use crate::cache::{self, Cache};
 use crate::engines::{self, with_progress};
 use crate::load::{self, Input, MAX_MODULE_BYTES};
@@ -19,7 +21,7 @@ use crate::output::{Stdout, complain};
 use crate::report::{self, FAILED, Report, USAGE};
 use crate::stats;
 
-/// Compiles the module; gives the exit status.
+/// Compiles the module or component; gives the exit status.
 pub fn compile(options: &Options) -> Result<i32, Report> {
     let clock = Instant::now();
     let file = Path::new(options.operands.first().map_or("-".as_ref(), |file| file.as_os_str()));
@@ -30,66 +32,40 @@ pub fn compile(options: &Options) -> Result<i32, Report> {
     let engine = Engine::new(&config.fuel(options.count_fuel).deterministic(deterministic));
     let input = Input::open(file).map_err(|error| load::unread(file, &error))?;
     let bytes = input.read(MAX_MODULE_BYTES).map_err(|error| load::unread(file, &error))?;
-    if Artifact::is(&bytes) {
+    if Artifact::is(&bytes) || bundle::is(&bytes) {
         let headline = format!("`{}` is an artifact, compiled already", file.display());
         return Err(Report::new(FAILED, "precompiled", headline));
     }
-    if Component::is(&bytes) {
-        return match target {
-            Target::Cache(cache) => component(options, &engine, file, &bytes, cache.of(&engine)),
-            Target::File(_) | Target::Stdout => {
-                let headline = format!(
-                    "`{}` is a component; the code of its modules goes into the cache",
-                    file.display()
-                );
-                let report = Report::new(USAGE, "component", headline);
-                Err(report.hint(format!("say `lithe compile --cache {}`", file.display())))
-            }
-        };
-    }
-    let module = Module::named(&engine, bytes, &load::name(file));
-    let module = module.map_err(|error| report::load(file, &error))?;
-    let loaded = clock.elapsed();
-    let size = with_progress(options, file, |how| {
-        let job = Job { file, module: &module, how, emit: options.emit };
-        match target {
-            Target::Cache(cache) => job.cache(cache.of(&engine), &input),
-            Target::Stdout => job.stdout(),
-            Target::File(out) => job.file(&out),
+    let name = load::name(file);
+    let failed = |error| report::load(file, &error);
+    let component;
+    let code = match Component::is(&bytes) {
+        true => {
+            let binary = Component::binary(&bytes).map_err(failed)?;
+            let load = |bytes: &[u8]| Module::named(&engine, bytes, &name);
+            component = Component::with_modules(&engine, &binary, load).map_err(failed)?;
+            Code::Component(binary, component.modules())
         }
-    })?;
+        false => Code::Module(Module::named(&engine, bytes, &name).map_err(failed)?),
+    };
+    let loaded = clock.elapsed();
+    let job = Job { options, file, code };
+    let size = match target {
+        Target::Cache(cache) => job.cache(cache.of(&engine), &input),
+        Target::Stdout => job.stdout(),
+        Target::File(out) => job.file(&out),
+    }?;
     if options.stats {
         let figures = stats::Compiled {
             load: loaded,
             compile: clock.elapsed().saturating_sub(loaded),
-            module_bytes: module.size(),
+            module_bytes: job.size(),
             artifact_bytes: size,
         };
         complain(&match options.format {
             Format::Text => figures.text(),
             Format::Json => format!("{}\n", figures.json()),
         });
-    }
-    Ok(0)
-}
-
-/// Compiles the core modules of a component into the cache.
-fn component(
-    options: &Options,
-    engine: &Engine,
-    file: &Path,
-    bytes: &[u8],
-    mut cache: Cache,
-) -> Result<i32, Report> {
-    let name = load::name(file);
-    let component =
-        Component::with_modules(engine, bytes, |bytes| Module::named(engine, bytes, &name));
-    let component = component.map_err(|error| report::load(file, &error))?;
-    for module in component.modules() {
-        with_progress(options, file, |how| {
-            let job = Job { file, module, how, emit: Emit::Artifact };
-            job.cached(&mut cache).map(drop)
-        })?;
     }
     Ok(0)
 }
@@ -128,55 +104,106 @@ fn target(options: &Options, file: &Path) -> Result<Target, Report> {
     }
 }
 
-/// A module that is compiled from a file. Its methods give the size of the artifact.
+/// What is compiled.
+enum Code<'a> {
+    Module(Module),
+    /// Its binary form, and its core modules.
+    Component(Cow<'a, [u8]>, &'a [Module]),
+}
+
+/// Something that is compiled from a file. Its methods give the size of the artifact.
 struct Job<'a> {
+    options: &'a Options,
     file: &'a Path,
-    module: &'a Module,
-    how: &'a Compilation<'a>,
-    emit: Emit,
+    code: Code<'a>,
 }
 
 impl Job<'_> {
-    /// The report of code that cannot be made or written.
-    fn failed(&self, error: &Error) -> Report {
-        report::load(self.file, error)
+    /// Bytes of what is compiled.
+    fn size(&self) -> usize {
+        match &self.code {
+            Code::Module(module) => module.size(),
+            Code::Component(binary, _) => binary.len(),
+        }
     }
 
-    fn cached(&self, cache: &mut Cache) -> Result<cache::Entry, Report> {
-        let hash = self.module.hash();
-        let entry = cache.store(&hash, |draft| self.module.compile_to(self.how, draft));
-        entry.map_err(|error| self.failed(&error))?.ok_or_else(|| {
-            let headline = "the cache does not take the code: it is too large, or the folder cannot be written";
-            Report::new(FAILED, "cache", headline)
-        })
+    /// Compiles a module, and shows how far it is.
+    fn compile<R>(
+        &self,
+        compile: impl FnOnce(&Compilation<'_>) -> Result<R, Error>,
+    ) -> Result<R, Report> {
+        with_progress(self.options, self.file, compile)
+            .map_err(|error| report::load(self.file, &error))
     }
 
     fn cache(&self, mut cache: Cache, input: &Input<'_>) -> Result<u64, Report> {
-        let hash = self.module.hash();
-        let entry = self.cached(&mut cache)?;
-        if let Some(stat) = input.settled() {
-            let question = cache.question(&cache::identity(stat));
-            cache.note(&question, &hash);
+        let modules = match &self.code {
+            Code::Module(module) => std::slice::from_ref(module),
+            Code::Component(_, modules) => modules,
+        };
+        let mut size = 0;
+        for module in modules {
+            let hash = module.hash();
+            let store =
+                |how: &Compilation<'_>| cache.store(&hash, |draft| module.compile_to(how, draft));
+            let entry = self.compile(store)?.ok_or_else(|| {
+                let headline = "the cache does not take the code: it is too large, or the folder cannot be written";
+                Report::new(FAILED, "cache", headline)
+            })?;
+            size += entry.file().metadata().map_or(0, |metadata| metadata.len());
         }
-        Ok(entry.file().metadata().map_or(0, |metadata| metadata.len()))
+        if let (Code::Module(module), Some(stat)) = (&self.code, input.settled()) {
+            let question = cache.question(&cache::identity(stat));
+            cache.note(&question, &module.hash());
+        }
+        Ok(size)
+    }
+
+    /// Writes an artifact into an empty file.
+    fn artifact(&self, out: &mut (impl Write + Seek)) -> Result<(), Report> {
+        match &self.code {
+            Code::Module(module) => self.compile(|how| module.compile_to(how, out)),
+            Code::Component(binary, modules) => {
+                let done = bundle::write(out, binary, modules, |module, out| {
+                    with_progress(self.options, self.file, |how| module.compile_to(how, out))
+                });
+                done.map_err(|error| report::load(self.file, &error))
+            }
+        }
+    }
+
+    fn object(&self) -> Result<Vec<u8>, Report> {
+        match &self.code {
+            Code::Module(module) => {
+                self.compile(|how| module.compile_object(how, &symbol(self.file)))
+            }
+            Code::Component(..) => {
+                let headline = format!(
+                    "`{}` is a component; objects are made of core modules only",
+                    self.file.display()
+                );
+                Err(Report::new(USAGE, "component", headline))
+            }
+        }
     }
 
     fn bytes(&self) -> Result<Vec<u8>, Report> {
-        let bytes = match self.emit {
-            Emit::Artifact => self.module.compile(self.how),
-            Emit::Object => self.module.compile_object(self.how, &symbol(self.file)),
-        };
-        bytes.map_err(|error| self.failed(&error))
+        match self.options.emit {
+            Emit::Artifact => {
+                let mut out = Cursor::new(Vec::new());
+                self.artifact(&mut out)?;
+                Ok(out.into_inner())
+            }
+            Emit::Object => self.object(),
+        }
     }
 
     /// Writes what was asked for.
     fn write(&self, file: &mut File, shown: &str) -> Result<(), Report> {
-        match self.emit {
-            Emit::Artifact => {
-                self.module.compile_to(self.how, file).map_err(|error| self.failed(&error))
-            }
+        match self.options.emit {
+            Emit::Artifact => self.artifact(file),
             Emit::Object => {
-                file.write_all(&self.bytes()?).map_err(|error| unwritten(shown, &error))
+                file.write_all(&self.object()?).map_err(|error| unwritten(shown, &error))
             }
         }
     }

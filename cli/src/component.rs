@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use lithe::{Error, Store};
 use lithe_component::{Component, FuncType, InstancePre, Item, Linker, Missing, Val};
-use lithe_http::{Http, HttpView};
 use lithe_wasi::Ctx;
 use lithe_wasi::p2::{self, P2};
 
+use crate::built::{HTTP, WIT};
 use crate::engines::Engines;
 use crate::options::Options;
 use crate::output::{complain, print, table, visible};
@@ -28,13 +28,20 @@ const RUN: &str = "wasi:cli/run";
 /// The data of the store.
 pub struct Host {
     pub p2: P2,
-    pub http: Http,
+    #[cfg(feature = "http")]
+    pub http: lithe_http::Http,
     pub watch: Option<Arc<Watch>>,
 }
 
-impl HttpView for Host {
-    fn http(&mut self) -> &mut Http {
-        &mut self.http
+impl Host {
+    /// Of a program that nobody watches.
+    pub fn new(p2: P2) -> Host {
+        Host {
+            p2,
+            #[cfg(feature = "http")]
+            http: lithe_http::Http::default(),
+            watch: None,
+        }
     }
 }
 
@@ -72,8 +79,7 @@ pub fn run(
     let mut ctx = ctx.map_err(|error| Report::new(FAILED, "grants", error.to_string()))?;
     ctx.seal(engines.mapped.iter().copied());
     let pre = link(options, file, component)?;
-    let host = Host { p2: P2::new(ctx), http: Http::default(), watch: None };
-    let mut store = Store::new(engines.engine(), host);
+    let mut store = Store::new(engines.engine(), Host::new(P2::new(ctx)));
     store.set_limits(options.limits);
     if let Some(fuel) = options.fuel {
         store.set_fuel(fuel).map_err(|error| other(&error))?;
@@ -142,9 +148,9 @@ pub fn link(
     let mut linker = Linker::new(component.engine());
     if options.wasi {
         let defined = p2::add_to_linker(&mut linker);
-        defined
-            .and_then(|()| lithe_http::add_to_linker(&mut linker))
-            .map_err(|error| other(&error))?;
+        #[cfg(feature = "http")]
+        let defined = defined.and_then(|()| lithe_http::add_to_linker(&mut linker));
+        defined.map_err(|error| other(&error))?;
     }
     let absent = linker.missing(component);
     if !absent.is_empty() {
@@ -191,6 +197,7 @@ fn entry(options: &Options, file: &Path, component: &Component) -> Result<Entry,
             false => Err(no_program(file, &exports)),
         };
     };
+    WIT.require()?;
     let usage = |words: String| Report::new(USAGE, "usage", words);
     // `interface#name(arguments)` names a function of an interface.
     let (interface, text) = match text.split_once('#') {
@@ -270,6 +277,7 @@ fn no_program(file: &Path, exports: &[Item]) -> Report {
     };
     let report = Report::new(FAILED, "entry", headline).field("file", file.to_string());
     match handler {
+        true if !HTTP.there => report.hint(HTTP.absence),
         true => report.hint(format!("`lithe serve {file}` serves it")),
         false => report.details(&table(&rows)),
     }
@@ -365,9 +373,11 @@ fn missing(file: &Path, absent: &[Missing]) -> Report {
             .field("file", file.to_string())
             .field("missing", absent.iter().map(machine).collect::<Vec<_>>())
             .details(&lines);
-    let wasi =
-        absent.iter().any(|m| m.interface.as_deref().is_some_and(|name| name.starts_with("wasi:")));
-    match wasi {
+    let wants = |package: &str| {
+        absent.iter().any(|m| m.interface.as_deref().is_some_and(|name| name.starts_with(package)))
+    };
+    match wants("wasi:") {
+        true if !HTTP.there && wants("wasi:http/") => report.hint(HTTP.absence),
         true => report.hint("Lithe provides WASI 0.1 and 0.2 (0.2.12); other versions of an interface are other interfaces"),
         false => report.hint("what is not WASI is provided by composing the component with one that exports it"),
     }

@@ -96,6 +96,7 @@ pub fn markdown() -> String {
     let _ = writeln!(text, "\nRefused until a later release brings them: `-S` {}.", quoted(&later));
     text += NETWORK;
     text += NATIVE;
+    text += BUILDS;
     text += "\n## Configuration file\n\n\
              `--config FILE` reads TOML: long flags without their dashes at the top, and the keys of `-O`, `-C`, \
              `-D`, `-W`, `-S`\nin the tables `optimize`, `codegen`, `debug`, `wasm` and `wasi`. Flags given on the \
@@ -184,12 +185,27 @@ the question. A folder that belongs to another user or that others may write is 
 is, `lithe cache clear` removes it.
 
 `lithe compile FILE` writes an artifact, which starts without compiling on any machine of the kind that `--target` names
-(without it: machines like this one). Its native code cannot be verified, so `lithe run` refuses it without
-`--allow-precompiled`. It runs only with the version of Lithe that made it, and with the same `--traps`, fuel
+(without it: machines like this one). That of a component holds it with the code of its core modules. Native code cannot
+be verified, so `lithe run` and `lithe serve` refuse artifacts without `--allow-precompiled`. It runs only with the version of Lithe that made it, and with the same `--traps`, fuel
 (`--count-fuel`) and `--deterministic`.
 
 `--traps signals`, the default where address space is not limited, makes the fastest code; `--traps checks` needs neither
 handlers of signals nor reservations of address space.
+";
+
+const BUILDS: &str = "
+## Smaller commands
+
+What the command has is chosen when it is built, by features of the crate `lithe-cli`. All are on by default;
+`cargo build --release --no-default-features` leaves them out, and `--features` with it names those to keep.
+
+| feature | brings |
+|---|---|
+| `http` | `lithe serve`, and `wasi:http` for programs |
+| `native` | native code: `--engine native`, `lithe compile`, and compiling what is not in the cache |
+| `wit` | the WIT that `lithe inspect` prints of components, and `--invoke` for their functions, which takes and prints WAVE |
+
+A command that lacks something says so when it is needed. Without `native` it still runs artifacts.
 ";
 
 fn quoted(words: &[&str]) -> String {

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::num::NonZero;
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use lithe_component::Component;
 use rustix::fs::Stat;
 use rustix::process::{Resource, getrlimit};
 
+use crate::bundle::{self, Layout};
 use crate::cache::{self, Cache};
 use crate::flags::Verb;
 use crate::load::{self, Input, MAX_MODULE_BYTES};
@@ -64,6 +66,8 @@ pub enum Program {
 
 enum Loaded {
     Module(Module, How),
+    /// With native code.
+    Precompiled(Component),
     /// Its bytes, or its text.
     Component(Vec<u8>),
 }
@@ -109,15 +113,22 @@ impl<'o> Engines<'o> {
     /// The module or component in a file. It is called by the file's stem where it has no name of its own.
     pub fn program(&mut self, path: &Path) -> Result<Program, Report> {
         let input = Input::open(path).map_err(|error| load::unread(path, &error))?;
-        let loaded = match input.begins_with(Artifact::is) {
-            true => Loaded::Module(self.artifact(path, &input)?, How::Precompiled),
-            false => self.load(path, &input)?,
+        let loaded = if input.begins_with(Artifact::is) {
+            Loaded::Module(self.artifact(path, &input)?, How::Precompiled)
+        } else if input.begins_with(bundle::is) {
+            Loaded::Precompiled(self.bundle(path, &input)?)
+        } else {
+            self.load(path, &input)?
         };
         self.open = false;
         match loaded {
             Loaded::Module(module, how) => {
                 self.how.push(how);
                 Ok(Program::Module(module))
+            }
+            Loaded::Precompiled(component) => {
+                self.how.extend(component.modules().iter().map(|_| How::Precompiled));
+                Ok(Program::Component(component))
             }
             Loaded::Component(bytes) => self.component(path, &bytes).map(Program::Component),
         }
@@ -188,6 +199,9 @@ impl<'o> Engines<'o> {
         }
         if Artifact::is(&bytes) {
             return Ok(Loaded::Module(self.artifact_bytes(path, &bytes)?, How::Precompiled));
+        }
+        if bundle::is(&bytes) {
+            return Ok(Loaded::Precompiled(self.bundle_bytes(path, &bytes)?));
         }
         let question = question.filter(|_| input.settled().is_some());
         let found = match bytes.starts_with(b"\0asm") {
@@ -309,7 +323,7 @@ impl<'o> Engines<'o> {
     fn artifact(&mut self, path: &Path, input: &Input<'_>) -> Result<Module, Report> {
         let Some((file, stat)) = input.regular() else { return Err(refused(path)) };
         let options = self.options;
-        self.vouched(path, |engine| precompiled::from_user(engine, file, options))
+        self.vouched(path, |engine| precompiled::from_user(engine, file, None, options))
             .inspect(|_| self.mapped.push(id(stat)))
     }
 
@@ -318,26 +332,77 @@ impl<'o> Engines<'o> {
         self.vouched(path, |engine| precompiled::from_user_bytes(engine, bytes, options))
     }
 
+    /// The component of an artifact in a file, whose parts are mapped.
+    fn bundle(&mut self, path: &Path, input: &Input<'_>) -> Result<Component, Report> {
+        let Some((file, stat)) = input.regular() else { return Err(refused(path)) };
+        let options = self.options;
+        self.unbundled(path, &file, |engine, part| {
+            precompiled::from_user(engine, file, Some(part.clone()), options)
+        })
+        .inspect(|_| self.mapped.push(id(stat)))
+    }
+
+    fn bundle_bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<Component, Report> {
+        let options = self.options;
+        self.unbundled(path, &bytes, |engine, part| match bundle::read(&bytes, part) {
+            Ok(artifact) => precompiled::from_user_bytes(engine, &artifact, options),
+            Err(why) => Some(Err(bundle::unusable(why))),
+        })
+    }
+
+    /// The component of an artifact. `load` makes modules of parts of it, or nothing when nobody vouches for them.
+    fn unbundled(
+        &mut self,
+        path: &Path,
+        source: &impl bundle::Source,
+        load: impl Fn(&Engine, &Range<u64>) -> Option<lithe::Result<Module>>,
+    ) -> Result<Component, Report> {
+        self.permit(path)?;
+        let damaged = |why| report::load(path, &bundle::unusable(why));
+        let layout = Layout::read(source).map_err(damaged)?;
+        let component = layout.component(source).map_err(damaged)?;
+        let core = |engine: &Engine, bytes: &[u8]| {
+            let hash = Artifact::hash(bytes);
+            let part = layout.artifact(&hash).map_err(bundle::unusable)?;
+            let module = load(engine, part)
+                .unwrap_or_else(|| Err(bundle::unusable("nobody vouches for it")))?;
+            match module.hash() == hash {
+                true => Ok(module),
+                false => Err(bundle::unusable("it is damaged: it has code of another module")),
+            }
+        };
+        self.vouched(path, |engine| {
+            Some(Component::with_modules(engine, &component, |bytes| core(engine, bytes)))
+        })
+    }
+
+    /// Refuses artifacts, unless the options let them run.
+    fn permit(&self, path: &Path) -> Result<(), Report> {
+        match self.options.strategy {
+            Strategy::Interpreter => Err(interpreted(path)),
+            _ if !self.options.allow_precompiled => Err(refused(path)),
+            _ => Ok(()),
+        }
+    }
+
     /// Bytes that are not an artifact.
     fn bytes(&self, path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Report> {
-        match Artifact::is(&bytes) {
+        match Artifact::is(&bytes) || bundle::is(&bytes) {
             true => Err(interpreted(path)),
             false => Ok(bytes),
         }
     }
 
     /// Loads an artifact. Where nobody asked for a way to trap, the artifact's is taken.
-    fn vouched(
+    fn vouched<T>(
         &mut self,
         path: &Path,
-        from: impl Fn(&Engine) -> Option<lithe::Result<Module>>,
-    ) -> Result<Module, Report> {
-        if self.options.strategy == Strategy::Interpreter {
-            return Err(interpreted(path));
-        }
+        from: impl Fn(&Engine) -> Option<lithe::Result<T>>,
+    ) -> Result<T, Report> {
+        self.permit(path)?;
         let error = match from(&self.engine) {
             None => return Err(refused(path)),
-            Some(Ok(module)) => return Ok(module),
+            Some(Ok(loaded)) => return Ok(loaded),
             Some(Err(error)) => error,
         };
         let other = match self.engine.traps() {
@@ -346,9 +411,9 @@ impl<'o> Engines<'o> {
         };
         if self.open && error.kind() == ErrorKind::Artifact {
             let engine = engine(self.options, other);
-            if let Some(Ok(module)) = from(&engine) {
+            if let Some(Ok(loaded)) = from(&engine) {
                 self.engine = engine;
-                return Ok(module);
+                return Ok(loaded);
             }
         }
         Err(report::load(path, &error))
@@ -417,6 +482,6 @@ fn interpreted(path: &Path) -> Report {
         path.display()
     );
     Report::new(FAILED, "precompiled", headline)
-        .hint("run the module that it was compiled from")
+        .hint("run what it was compiled from")
         .field("file", path.display().to_string())
 }

@@ -52,7 +52,7 @@ pub const VERBS: &[VerbRow] = &[
         name: "compile",
         operand: "FILE",
         usage: "[flags] FILE [-o OUT]",
-        help: "Compile a module to native code",
+        help: "Compile a module or component to native code",
     },
     VerbRow {
         verb: Verb::Validate,
@@ -448,7 +448,7 @@ pub const FLAGS: &[Flag] = &[
         "Choose the engine; `auto` takes native code where it is in the cache or soon made, else the interpreter"),
     flag(Id::Traps, "traps", One("signals|checks"), Topic::Engine, CODE,
         "Choose how native code notices what it must not do: by guard pages and signals, or by itself"),
-    flag(Id::AllowPrecompiled, "allow-precompiled", Nothing, Topic::Engine, RUN,
+    flag(Id::AllowPrecompiled, "allow-precompiled", Nothing, Topic::Engine, RUNNING,
         "Run artifacts of `lithe compile`, whose native code cannot be verified"),
     flag(Id::NoCache, "no-cache", Nothing, Topic::Engine, RUNNING,
         "Leave the cache of native code alone"),

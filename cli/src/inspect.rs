@@ -7,9 +7,8 @@ use std::path::Path;
 use lithe::{Artifact, Config, Engine, Error, Import, Module, Traps};
 use lithe_component::{Component, Item};
 use serde_json::{Value, json};
-use wit_component::WitPrinter;
-use wit_parser::decoding;
 
+use crate::bundle::{self, Entry, Layout};
 use crate::engines::with_progress;
 use crate::load::{self, MAX_MODULE_BYTES};
 use crate::options::{Format, Options};
@@ -23,12 +22,17 @@ pub fn inspect(options: &Options) -> Result<i32, Report> {
     let traps = options.traps.unwrap_or_else(crate::engines::traps);
     let config = config.fuel(options.count_fuel).traps(traps);
     let bytes = load::read(file, MAX_MODULE_BYTES).map_err(|error| load::unread(file, &error))?;
+    if bundle::is(&bytes) {
+        let (binary, artifacts) = bundled(&bytes).map_err(|error| report::load(file, &error))?;
+        return component(options, &Engine::new(&config), file, &binary, Native::of(&artifacts));
+    }
     if Component::is(&bytes) {
-        return component(options, &Engine::new(&config), file, &bytes);
+        return component(options, &Engine::new(&config), file, &bytes, None);
     }
     let artifact = Artifact::is(&bytes).then(|| Artifact::new(&*bytes)).transpose();
     let artifact = artifact.map_err(|error| report::load(file, &error))?;
     let binary = artifact.as_ref().map_or(&*bytes, Artifact::module);
+    let native = Native::of(artifact.as_slice());
     let module = Module::named(&Engine::new(&config), binary, &load::name(file));
     let module = module.map_err(|error| report::load(file, &error))?;
     let text = match (&options.bytecode, &options.native, options.format) {
@@ -42,15 +46,21 @@ pub fn inspect(options: &Options) -> Result<i32, Report> {
                 with_progress(options, file, |how| module.disassemble_native(how, function.index));
             function.shown("native", code, format)?
         }
-        (None, None, Format::Text) => text(&module, artifact.as_ref(), file),
-        (None, None, Format::Json) => format!("{}\n", machine(&module, artifact.as_ref(), file)),
+        (None, None, Format::Text) => text(&module, native.as_ref(), file),
+        (None, None, Format::Json) => format!("{}\n", machine(&module, native.as_ref(), file)),
     };
     print(&text).map_err(|error| report::failed(&error))?;
     Ok(0)
 }
 
 /// Prints what a component imports and exports, as WIT.
-fn component(options: &Options, engine: &Engine, file: &Path, bytes: &[u8]) -> Result<i32, Report> {
+fn component(
+    options: &Options,
+    engine: &Engine,
+    file: &Path,
+    bytes: &[u8],
+    native: Option<Native<'_>>,
+) -> Result<i32, Report> {
     if options.bytecode.is_some() || options.native.is_some() {
         let headline =
             format!("`{}` is a component; code is shown of core modules", file.display());
@@ -65,7 +75,10 @@ fn component(options: &Options, engine: &Engine, file: &Path, bytes: &[u8]) -> R
                 let headline = format!("`{shown}`: its WIT cannot be printed: {}", visible(&error));
                 Report::new(FAILED, "wit", headline)
             })?;
-            format!("// {shown}: a component of {size} bytes with {modules} core modules\n{wit}")
+            let native = native.map(|native| format!("{native}, of ")).unwrap_or_default();
+            format!(
+                "// {shown}: {native}a component of {size} bytes with {modules} core modules\n{wit}"
+            )
         }
         Format::Json => {
             let item = |item: &Item| {
@@ -74,7 +87,7 @@ fn component(options: &Options, engine: &Engine, file: &Path, bytes: &[u8]) -> R
             };
             let list = |items: Vec<Item>| items.iter().map(item).collect::<Vec<Value>>();
             let modules = component.modules().iter();
-            let object = json!({
+            let mut object = json!({
                 "file": file.display().to_string(),
                 "kind": "component",
                 "bytes": binary.len(),
@@ -82,6 +95,9 @@ fn component(options: &Options, engine: &Engine, file: &Path, bytes: &[u8]) -> R
                 "imports": list(component.imports()),
                 "exports": list(component.exports()),
             });
+            if let Some(native) = native {
+                object["native"] = native.json();
+            }
             format!("{object}\n")
         }
     };
@@ -89,15 +105,40 @@ fn component(options: &Options, engine: &Engine, file: &Path, bytes: &[u8]) -> R
     Ok(0)
 }
 
+/// The component of an artifact, and its native code.
+fn bundled(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Artifact>), Error> {
+    let layout = Layout::read(&bytes).map_err(bundle::unusable)?;
+    let component = layout.component(&bytes).map_err(bundle::unusable)?;
+    layout.verify(&component).map_err(bundle::unusable)?;
+    let artifact = |entry: &Entry| {
+        let bytes = bundle::read(&bytes, &entry.part).map_err(bundle::unusable)?;
+        let artifact = Artifact::new(bytes)?;
+        match Artifact::hash(artifact.module()) == entry.hash {
+            true => Ok(artifact),
+            false => Err(bundle::unusable("it is damaged: it has code of another module")),
+        }
+    };
+    let artifacts = layout.entries.iter().map(artifact).collect::<Result<_, Error>>()?;
+    Ok((component, artifacts))
+}
+
+/// The WIT of a component.
+#[cfg(feature = "wit")]
 fn wit(binary: &[u8]) -> Result<String, String> {
-    let decoded = decoding::decode(binary).map_err(|error| format!("{error:#}"))?;
+    let decoded = wit_parser::decoding::decode(binary).map_err(|error| format!("{error:#}"))?;
     let resolve = decoded.resolve();
     let main = decoded.package();
     let others: Vec<_> =
         resolve.packages.iter().map(|(id, _)| id).filter(|id| *id != main).collect();
-    let mut printer = WitPrinter::default();
+    let mut printer = wit_component::WitPrinter::default();
     printer.print(resolve, main, &others).map_err(|error| format!("{error:#}"))?;
     Ok(printer.output.to_string())
+}
+
+/// Says why there is no WIT.
+#[cfg(not(feature = "wit"))]
+fn wit(_: &[u8]) -> Result<String, String> {
+    Err(crate::built::WIT.absence.into())
 }
 
 /// A function that is shown.
@@ -150,17 +191,10 @@ impl<'a> Function<'a> {
     }
 }
 
-fn text(module: &Module, artifact: Option<&Artifact>, file: &Path) -> String {
+fn text(module: &Module, native: Option<&Native<'_>>, file: &Path) -> String {
     let (file, size) = (file.display(), module.size());
-    let mut text = match artifact {
-        Some(artifact) => {
-            let (kind, code) = (Native::of(artifact), artifact.code_bytes());
-            format!(
-                "{file}: {code} bytes of native code {kind}, of a core module of {size} bytes\n"
-            )
-        }
-        None => format!("{file}: a core module of {size} bytes\n"),
-    };
+    let native = native.map(|native| format!("{native}, of ")).unwrap_or_default();
+    let mut text = format!("{file}: {native}a core module of {size} bytes\n");
     let sections = module.sections();
     if !sections.is_empty() {
         text += "sections\n";
@@ -185,18 +219,7 @@ fn text(module: &Module, artifact: Option<&Artifact>, file: &Path) -> String {
     text
 }
 
-fn machine(module: &Module, artifact: Option<&Artifact>, file: &Path) -> Value {
-    let native = artifact.map(|artifact| {
-        json!({
-            "machine": artifact.machine(),
-            "features": artifact.processor_features(),
-            "traps": traps(artifact),
-            "counts_fuel": artifact.counts_fuel(),
-            "deterministic": artifact.is_deterministic(),
-            "bytes": artifact.code_bytes(),
-            "intact": artifact.verify().is_ok(),
-        })
-    });
+fn machine(module: &Module, native: Option<&Native<'_>>, file: &Path) -> Value {
     let sections = module.sections().into_iter().map(|section| {
         json!({ "name": section.name, "entries": section.entries, "bytes": section.bytes })
     });
@@ -215,46 +238,63 @@ fn machine(module: &Module, artifact: Option<&Artifact>, file: &Path) -> Value {
         "imports": imports.collect::<Vec<Value>>(),
         "exports": exports.collect::<Vec<Value>>(),
     });
-    if let (Value::Object(object), Some(native)) = (&mut object, native) {
-        object.insert("native".into(), native);
+    if let Some(native) = native {
+        object["native"] = native.json();
     }
     object
 }
 
-/// What native code is for.
-struct Native {
-    machine: String,
-    properties: Vec<&'static str>,
+/// Native code of a module, or of the modules of a component. That runs only when all is for the same, so the first
+/// artifact says for what.
+struct Native<'a> {
+    first: &'a Artifact,
+    bytes: usize,
+    intact: bool,
 }
 
-impl Native {
-    fn of(artifact: &Artifact) -> Native {
-        let features = artifact.processor_features();
-        let machine: Vec<&str> = [artifact.machine()].into_iter().chain(features).collect();
-        let fuel = artifact.counts_fuel().then_some("counts fuel");
-        let deterministic = artifact.is_deterministic().then_some("is deterministic");
-        let damaged = artifact.verify().is_err().then_some("is damaged");
-        let traps = match artifact.traps() {
+impl<'a> Native<'a> {
+    /// When there is any.
+    fn of(artifacts: &'a [Artifact]) -> Option<Native<'a>> {
+        Some(Native {
+            first: artifacts.first()?,
+            bytes: artifacts.iter().map(Artifact::code_bytes).sum(),
+            intact: artifacts.iter().all(|artifact| artifact.verify().is_ok()),
+        })
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "machine": self.first.machine(),
+            "features": self.first.processor_features(),
+            "traps": match self.first.traps() {
+                Traps::Signals => "signals",
+                Traps::Checks => "checks",
+            },
+            "counts_fuel": self.first.counts_fuel(),
+            "deterministic": self.first.is_deterministic(),
+            "bytes": self.bytes,
+            "intact": self.intact,
+        })
+    }
+}
+
+impl fmt::Display for Native<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Native { first, bytes, intact } = *self;
+        let machine: Vec<&str> =
+            [first.machine()].into_iter().chain(first.processor_features()).collect();
+        let traps = match first.traps() {
             Traps::Signals => "traps by signals",
             Traps::Checks => "traps by checks",
         };
-        let properties = [Some(traps), fuel, deterministic, damaged];
-        Native {
-            machine: machine.join("+"),
-            properties: properties.into_iter().flatten().collect(),
-        }
-    }
-}
-
-impl fmt::Display for Native {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "for {} that {}", self.machine, self.properties.join(", "))
-    }
-}
-
-fn traps(artifact: &Artifact) -> &'static str {
-    match artifact.traps() {
-        Traps::Signals => "signals",
-        Traps::Checks => "checks",
+        let properties = [
+            Some(traps),
+            first.counts_fuel().then_some("counts fuel"),
+            first.is_deterministic().then_some("is deterministic"),
+            (!intact).then_some("is damaged"),
+        ];
+        let properties: Vec<&str> = properties.into_iter().flatten().collect();
+        let (machine, properties) = (machine.join("+"), properties.join(", "));
+        write!(f, "{bytes} bytes of native code for {machine} that {properties}")
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! main -> command (clap, from flags) -> options -> run | serve | compile | validate | inspect | wast | cache
 //!                                                   |
-//!         engines (cache, precompiled, progress)  <-+
+//! engines (cache, bundle, precompiled, progress)  <-+
 //!         load, grants, host, threads, watchdog, invoke -> missing, trap, report, denied -> exit code
 //! ```
 //!
@@ -11,6 +11,8 @@
 
 #![deny(unsafe_code)]
 
+mod built;
+mod bundle;
 mod cache;
 mod cached;
 mod command;
@@ -35,6 +37,7 @@ mod precompiled;
 mod progress;
 mod report;
 mod run;
+#[cfg(feature = "http")]
 mod serve;
 mod stats;
 mod threads;
@@ -44,6 +47,7 @@ mod validate;
 mod values;
 mod wast;
 mod watchdog;
+#[cfg_attr(not(feature = "wit"), path = "unwaved.rs")]
 mod wave;
 
 use std::ffi::OsString;
@@ -52,7 +56,7 @@ use std::sync::Arc;
 use crate::command::Early;
 use crate::flags::{VERBS, Verb};
 use crate::options::Options;
-use crate::report::{BUG, FAILED};
+use crate::report::{BUG, FAILED, Report};
 
 fn main() {
     std::panic::set_hook(Box::new(|info| {
@@ -122,7 +126,7 @@ fn execute(options: Options) -> i32 {
     let options = Arc::new(options);
     let ended = match options.verb {
         Verb::Run => run::run(options.clone()),
-        Verb::Serve => serve::serve(&options),
+        Verb::Serve => serve(&options),
         Verb::Compile => compile::compile(&options),
         Verb::Validate => validate::validate(&options),
         Verb::Inspect => inspect::inspect(&options),
@@ -134,6 +138,16 @@ fn execute(options: Options) -> i32 {
         report.show(options.format);
         report.code().into()
     })
+}
+
+#[cfg(feature = "http")]
+fn serve(options: &Arc<Options>) -> Result<i32, Report> {
+    serve::serve(options)
+}
+
+#[cfg(not(feature = "http"))]
+fn serve(_: &Arc<Options>) -> Result<i32, Report> {
+    built::HTTP.require().map(|()| 0)
 }
 
 fn completions(options: &Options) -> i32 {

@@ -3,6 +3,7 @@
 //! Invariant: code comes only from these three places.
 
 use std::fs::File;
+use std::ops::Range;
 
 use lithe::{Compilation, Engine, Module, Result};
 
@@ -20,15 +21,20 @@ pub fn compiled(module: &Module, how: &Compilation<'_>, name: &str) -> Result<Mo
 pub fn from_cache(engine: &Engine, entry: &Entry, name: &str) -> Result<Module> {
     // SAFETY: entries are files that this user's Lithe made, as their owner and mode tell: guests can neither make such
     // files nor change them. Lithe itself never changes one.
-    unsafe { Module::from_artifact_file(engine, entry.file(), name) }
+    unsafe { Module::from_artifact_file(engine, entry.file(), None, name) }
 }
 
-/// An artifact that the user named; `None` when nobody vouches for it.
-pub fn from_user(engine: &Engine, file: &File, options: &Options) -> Option<Result<Module>> {
+/// An artifact in a file that the user named, or in a part of it; `None` when nobody vouches for it.
+pub fn from_user(
+    engine: &Engine,
+    file: &File,
+    part: Option<Range<u64>>,
+    options: &Options,
+) -> Option<Result<Module>> {
     options.allow_precompiled.then(|| {
         // SAFETY: the user vouches for the artifact with a flag that is there for this. Guests of this run cannot
         // change it: WASI refuses to open it for writing.
-        unsafe { Module::from_artifact_file(engine, file, "") }
+        unsafe { Module::from_artifact_file(engine, file, part, "") }
     })
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use lithe::{Store, StoreLimits};
+use lithe_http::HttpView;
 use lithe_http::server::{Config, Handle, Program as Handler, Serve, Server};
 use lithe_wasi::p2::P2;
 use lithe_wasi::{Ctx, Denials, Input};
@@ -25,6 +26,12 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Memories of each module, and stacks, that are kept for requests to come.
 const SPARES: usize = 16;
+
+impl HttpView for Host {
+    fn http(&mut self) -> &mut lithe_http::Http {
+        &mut self.http
+    }
+}
 
 /// Serves until it is told to stop; gives the exit status.
 pub fn serve(options: &Arc<Options>) -> Result<i32, Report> {
@@ -108,7 +115,7 @@ fn load(options: &Arc<Options>, file: &Path) -> Result<(Arc<dyn Serve>, Denials)
     let limits = StoreLimits { spares: SPARES, ..options.limits };
     let handler = Handler::new(&component, pre, move |guest| {
         let p2 = P2::with_waiter(ctx.share(), guest.waiter);
-        let mut store = Store::new(&engine, Host { p2, http: guest.http, watch: None });
+        let mut store = Store::new(&engine, Host { http: guest.http, ..Host::new(p2) });
         store.set_limits(limits);
         if let Some(fuel) = fuel {
             store.set_fuel(fuel)?;

@@ -1,4 +1,5 @@
 //! The cache of native code: what may be taken from it, and what guests and others cannot put into it.
+#![cfg(feature = "native")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -264,6 +264,7 @@ fn a_program_with_threads_is_right_every_time() {
     }
 }
 
+#[cfg(feature = "native")]
 #[test]
 fn machine_code_is_shown_for_every_machine() {
     let shown = |flags: &[&str]| {
@@ -285,6 +286,7 @@ fn machine_code_is_shown_for_every_machine() {
     assert!(shown(&["--format", "json", "--native", "0"]).contains("\"native\":["));
 }
 
+#[cfg(feature = "native")]
 #[test]
 fn an_object_is_for_linkers() {
     let scratch = Scratch::new("object");
@@ -302,6 +304,7 @@ fn an_object_is_for_linkers() {
     }
 }
 
+#[cfg(feature = "native")]
 #[test]
 fn an_artifact_comes_through_a_pipe() {
     let scratch = Scratch::new("pipe");

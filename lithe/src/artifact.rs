@@ -158,6 +158,11 @@ impl Artifact {
         self.0.verify().map_err(unusable)
     }
 
+    /// Names this version of Lithe, for forms that hold artifacts: those of another version are refused.
+    pub fn version() -> u64 {
+        rt::abi::IDENTITY
+    }
+
     /// The machine that the code is for.
     pub fn machine(&self) -> &'static str {
         self.0.target().arch.name()

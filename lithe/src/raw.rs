@@ -2,6 +2,7 @@
 //! Invariant: a handle's pointer came from the store with its id, whose records live as long as it does.
 
 use std::fs::File;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -267,18 +268,30 @@ impl Module {
         Ok(Module::of_native(engine, native.map_err(unusable)?, name))
     }
 
-    /// Loads a module from an artifact in a file, as [`Module::from_artifact`]. The file is mapped, and may be closed
-    /// then; the time that this takes does not depend on its size.
+    /// Loads a module from an artifact in a file, as [`Module::from_artifact`], or in a part of it, which begins at a
+    /// multiple of 64 KiB. The file is mapped, and may be closed then; the time that this takes does not depend on its
+    /// size.
     ///
     /// # Safety
     /// As for [`Module::from_artifact`]; and nobody changes the contents of the file as long as the module exists,
     /// which includes guests that were granted its directory. Other files may take its name.
-    pub unsafe fn from_artifact_file(engine: &Engine, file: &File, name: &str) -> Result<Module> {
+    pub unsafe fn from_artifact_file(
+        engine: &Engine,
+        file: &File,
+        part: Option<Range<u64>>,
+        name: &str,
+    ) -> Result<Module> {
+        let unread = |error| unusable(format!("it cannot be read: {error}"));
+        let part = match part {
+            Some(part) => part,
+            None => 0..file.metadata().map_err(unread)?.len(),
+        };
+        let start = part.start;
         // SAFETY: as the caller promises.
-        let artifact = unsafe { rt::native::map(file) }.map_err(unusable)?;
+        let artifact = unsafe { rt::native::map(file, part) }.map_err(unusable)?;
         engine.accept(artifact.target())?;
         // SAFETY: as the caller promises.
-        let native = unsafe { rt::native::NativeCode::open(artifact, file) };
+        let native = unsafe { rt::native::NativeCode::open(artifact, file, start) };
         Ok(Module::of_native(engine, native.map_err(unusable)?, name))
     }
 

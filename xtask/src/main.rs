@@ -57,7 +57,7 @@ const CHECKS: &[Check] = &[
     Check { name: "lines", about: "no source file is too long", run: lines::check, cheap: true },
     Check {
         name: "sizes",
-        about: "the release command is within its budget (build it first)",
+        about: "the release command and the smallest one are within their budgets (builds both)",
         run: sizes::check,
         cheap: false,
     },

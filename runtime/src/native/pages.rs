@@ -2,7 +2,7 @@
 //! what can be executed cannot be written.
 
 use alloc::string::String;
-use core::{ops::Range, ptr};
+use core::ptr;
 use std::fs::File;
 
 use memmap2::{Mmap, MmapOptions};
@@ -42,11 +42,11 @@ impl Pages {
     ///
     /// # Safety
     /// Nobody changes the file while it is mapped.
-    pub unsafe fn map(file: &File, part: Range<usize>) -> Option<Pages> {
-        // A range without bytes is not mapped.
-        let (start, len) = (part.start as u64, part.len().max(1));
+    pub unsafe fn map(file: &File, offset: u64, len: usize) -> Option<Pages> {
+        // Nothing at all is not mapped.
+        let len = len.max(1);
         // SAFETY: as the caller promises.
-        let map = unsafe { MmapOptions::new().offset(start).len(len).map_exec(file) };
+        let map = unsafe { MmapOptions::new().offset(offset).len(len).map_exec(file) };
         map.ok().map(Pages::Mapped)
     }
 

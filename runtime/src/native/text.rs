@@ -8,9 +8,10 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence},
 };
 
+use core::ops::Range;
 use std::fs::File;
 
-use memmap2::Mmap;
+use memmap2::MmapOptions;
 
 use super::{pages::Pages, signals};
 use crate::{
@@ -46,16 +47,17 @@ impl NativeCode {
         Ok(NativeCode::of(artifact, pages))
     }
 
-    /// Makes the code of an artifact that [`map`] found in this file executable, or says why this machine does not. The
-    /// file is mapped, so what this costs does not depend on its size.
+    /// Makes the code of an artifact that [`map`] found at this offset of this file executable, or says why this machine
+    /// does not. The file is mapped, so what this costs does not depend on its size.
     ///
     /// # Safety
     /// The artifact was written by the compiler of this version of Lithe, and nobody changes the file while the code
     /// exists. Nothing can be proven of its code.
-    pub unsafe fn open(artifact: Artifact, file: &File) -> Result<NativeCode, String> {
+    pub unsafe fn open(artifact: Artifact, file: &File, offset: u64) -> Result<NativeCode, String> {
         usable(artifact.target())?;
+        let offset = offset.saturating_add(artifact.text_range().start as u64);
         // SAFETY: as above.
-        let pages = match unsafe { Pages::map(file, artifact.text_range()) } {
+        let pages = match unsafe { Pages::map(file, offset, artifact.text().len()) } {
             Some(pages) => pages,
             // Where files are not executable, their bytes in memory may be.
             None => Pages::copy(artifact.text())?,
@@ -154,14 +156,21 @@ impl Drop for Text {
     }
 }
 
-/// The artifact in a file, which is mapped.
+/// The artifact in a part of a file, which is mapped.
 ///
 /// # Safety
 /// Nobody changes the file while the artifact exists.
-pub unsafe fn map(file: &File) -> Result<Artifact, String> {
+pub unsafe fn map(file: &File, part: Range<u64>) -> Result<Artifact, String> {
+    let unmapped = |error| format!("it cannot be mapped: {error}");
+    let len = usize::try_from(part.end.saturating_sub(part.start));
+    // What is beyond the end of a file can be mapped, but not read.
+    if part.end > file.metadata().map_err(unmapped)?.len() {
+        return Err("it is damaged: it is longer than its file".into());
+    }
+    let len = len.map_err(|_| "it is larger than the address space")?;
     // SAFETY: as the caller promises.
-    let all = unsafe { Mmap::map(file) };
-    Artifact::new(Box::new(all.map_err(|error| format!("it cannot be mapped: {error}"))?))
+    let bytes = unsafe { MmapOptions::new().offset(part.start).len(len).map(file) };
+    Artifact::new(Box::new(bytes.map_err(unmapped)?))
 }
 
 /// Says why code for this target does not run here, and makes ready what it needs.
