@@ -260,6 +260,11 @@ impl BodyReader {
         }
         BodyReader { pipe, lingered: false }
     }
+
+    /// Whether the guest has written something already.
+    pub fn has_begun(&self) -> bool {
+        self.pipe.as_ref().is_some_and(|pipe| !pipe.state().buffer.is_empty())
+    }
 }
 
 impl Drop for BodyReader {

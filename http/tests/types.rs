@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lithe::{Engine, Store};
 use lithe_component::{Component, Instance, Linker, ResourceAny, Val};
@@ -443,6 +444,50 @@ fn a_request_without_a_body_announces_none() {
         assert_eq!(result == "ok(#)", sent, "{result}");
         assert!(sent || result.starts_with("err(HTTP-request-body-size"), "{result}");
     }
+}
+
+#[test]
+fn a_request_that_has_no_body_as_a_rule_has_the_one_that_is_written() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (began, has_begun) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (mut seen, mut piece) = (Vec::new(), [0; 1024]);
+        while !seen.ends_with(b"0\r\n\r\n") {
+            if seen.ends_with(b"before\r\n") {
+                began.send(()).unwrap();
+            }
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0, "{}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(&piece[..count]);
+        }
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        String::from_utf8(seen).unwrap()
+    });
+    let mut guest = Guest::new(Grants::new().http(address.to_string().parse().unwrap()));
+    let fields = guest.fields(&[]);
+    let request = guest.get("new-outgoing-request", &[fields]);
+    let http = [request.clone(), some(case("HTTP"))];
+    assert_eq!(guest.call("outgoing-request-set-scheme", &http), "ok");
+    let authority = [request.clone(), some(text(&address.to_string()))];
+    assert_eq!(guest.call("outgoing-request-set-authority", &authority), "ok");
+    let body = guest.get("outgoing-request-body", std::slice::from_ref(&request));
+    let stream = guest.get("outgoing-body-write", std::slice::from_ref(&body));
+    let write = "io-streams-output-stream-blocking-write-and-flush";
+    assert_eq!(show(&guest.value(write, &[stream.clone(), bytes("before")])), "ok");
+    let result = guest.value("http-outgoing-handler-handle", &[request, NONE]);
+    has_begun.recv().unwrap();
+    assert_eq!(show(&guest.value(write, &[stream.clone(), bytes("after")])), "ok");
+    guest.drop(stream).unwrap();
+    assert_eq!(guest.call("outgoing-body-finish", &[body, NONE]), "ok");
+    let seen = server.join().unwrap();
+    assert!(seen.starts_with("GET / HTTP/1.1\r\n"), "{seen}");
+    let (_, sent) = seen.split_once("\r\n\r\n").unwrap();
+    let bytes: String = sent.split("\r\n").skip(1).step_by(2).collect();
+    assert_eq!(bytes, "beforeafter");
+    drop(result);
 }
 
 #[test]

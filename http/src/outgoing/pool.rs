@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{Method, Request};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -241,12 +241,21 @@ fn origin_form(mut request: Request<BodyReader>) -> Request<BodyReader> {
     if let Some(path) = uri.path_and_query {
         *request.uri_mut() = http::Uri::from(path);
     }
+    // Hyper leaves a body of unknown length out of these unless it is told to send one.
+    if matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.body().has_begun()
+        && request.body().size_hint().exact().is_none()
+    {
+        let chunked = http::HeaderValue::from_static("chunked");
+        request.headers_mut().insert(http::header::TRANSFER_ENCODING, chunked);
+    }
     request
 }
 
 /// What HTTP/2 sends: scheme, authority and path. Undoes what was done for a connection of HTTP/1 that took nothing.
 fn absolute_form(mut request: Request<BodyReader>, target: &Target) -> Request<BodyReader> {
     let Some(host) = request.headers_mut().remove(http::header::HOST) else { return request };
+    request.headers_mut().remove(http::header::TRANSFER_ENCODING);
     let mut uri = std::mem::take(request.uri_mut()).into_parts();
     uri.scheme = Some(match target.https {
         true => http::uri::Scheme::HTTPS,
