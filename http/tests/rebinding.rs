@@ -4,15 +4,17 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use common::{Answer, Running, config, engine, program_of, program_with_http, start_with, wasm};
 use lithe_http::server::Config;
 use lithe_http::{Client, FieldLimits, Http, Roots};
 use lithe_wasi::p2::sockets::{Answer as Resolved, ErrorCode, Resolve};
 use lithe_wasi::{Denials, Grants};
+use rustix::net::{AddressFamily, SocketType};
 
 /// Gives one answer after the other, the last one for ever.
 #[derive(Debug, Default)]
@@ -171,6 +173,31 @@ fn kept_connections_stay_with_the_address_that_they_were_made_to() {
     // Another name gets no connection of this one, though it led to the same address.
     assert_eq!(fetch(&server, "other.example.com", port).status, 502);
     assert_eq!((granted.connections(), private.connections()), (1, 0));
+}
+
+#[test]
+fn an_address_that_does_not_answer_keeps_nobody_waiting() {
+    // The system answers no connection that the queue of a server has no room for.
+    let (granted, _private, port) = both(false);
+    let silent = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 3], port));
+    rustix::net::bind(&silent, &address).unwrap();
+    rustix::net::listen(&silent, 0).unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(200));
+    let queued: Vec<_> = std::iter::from_fn(|| connect().ok()).take(100).collect();
+    assert!(queued.len() < 100);
+    let resolver = Changing::new(&[&["127.0.0.3", "127.0.0.2"]]);
+    let grants = [2, 3].iter().fold(Grants::new(), |grants, host| {
+        grants.http(format!("127.0.0.{host}:{port}").parse().unwrap())
+    });
+    let grants = grants.http(format!("*:{port}").parse().unwrap());
+    let config = Config { loops: 1, resolver: Some(resolver), ..config() };
+    let server = start_with(config, program_of(&engine(), &wasm(), grants));
+    let began = Instant::now();
+    assert_eq!(fetch(&server, "db.example.com", port).text(), "granted");
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(200) && took < Duration::from_millis(1500), "{took:?}");
+    assert_eq!(granted.connections(), 1);
 }
 
 #[test]

@@ -1,19 +1,24 @@
 //! Finding a server and connecting to it. Invariant: a name is looked up once, each address is checked by the policy of
 //! the guest right before it is connected to, and the connection is made to that very address, whatever a name leads to
-//! later.
+//! later. An address that does not answer does not keep the others waiting (RFC 8305, section 5).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use lithe_wasi::NetPolicy;
 use lithe_wasi::p2::sockets::Resolve;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::outgoing::Target;
 use crate::types::{DnsErrorPayload, ErrorCode};
 
 /// Addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 16;
+/// How long an address has before the next one is tried beside it.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A connection to one of the target's addresses that the policy grants.
 pub(super) async fn dial(
@@ -22,21 +27,34 @@ pub(super) async fn dial(
     resolver: Option<&Arc<dyn Resolve>>,
 ) -> Result<(TcpStream, SocketAddr), ErrorCode> {
     let mut last = ErrorCode::DestinationNotFound;
-    for address in resolve(target, resolver).await? {
-        if policy.http_address(&target.host, address).is_err() {
-            last = ErrorCode::DestinationIpProhibited;
-            continue;
+    let mut addresses = resolve(target, resolver).await?.into_iter();
+    // Those that are still under way when there is a connection end with the set.
+    let mut attempts = JoinSet::new();
+    loop {
+        let next = addresses.next();
+        if let Some(address) = next {
+            if policy.http_address(&target.host, address).is_err() {
+                last = ErrorCode::DestinationIpProhibited;
+                continue;
+            }
+            attempts.spawn_local(async move { (TcpStream::connect(address).await, address) });
         }
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
+        let ended = match next {
+            Some(_) => timeout(HEAD_START, attempts.join_next()).await.ok(),
+            None => Some(attempts.join_next().await),
+        };
+        match ended {
+            Some(Some(Ok((Ok(stream), address)))) => {
                 // Small writes are whole messages here; without this they only wait longer.
                 let _ = stream.set_nodelay(true);
                 return Ok((stream, address));
             }
-            Err(error) => last = ErrorCode::of_io(&error),
+            Some(Some(Ok((Err(error), _)))) => last = ErrorCode::of_io(&error),
+            Some(None) => return Err(last),
+            // The next address; an attempt that was aborted or panicked is none.
+            Some(Some(Err(_))) | None => {}
         }
     }
-    Err(last)
 }
 
 async fn resolve(

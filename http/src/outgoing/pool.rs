@@ -69,8 +69,12 @@ pub(super) async fn serve(
 ) {
     let idle = RefCell::default();
     let pool = Rc::new(Pool { idle, connector: RefCell::default(), roots, resolver });
-    while let Some(job) = queue.recv().await {
-        spawn_local(answer(pool.clone(), job));
+    loop {
+        match timeout(MAX_IDLE_TIME, queue.recv()).await {
+            Ok(Some(job)) => drop(spawn_local(answer(pool.clone(), job))),
+            Ok(None) => return,
+            Err(_) => pool.sweep(),
+        }
     }
 }
 
@@ -155,13 +159,18 @@ impl Pool {
         found
     }
 
-    fn keep(&self, target: &Target, connection: Connection) {
-        let mut idle = self.idle.borrow_mut();
+    /// Closes connections that nobody has used for long.
+    fn sweep(&self) {
         let now = Instant::now();
-        idle.retain(|_, kept| {
+        self.idle.borrow_mut().retain(|_, kept| {
             kept.retain(|connection| now - connection.since < MAX_IDLE_TIME);
             !kept.is_empty()
         });
+    }
+
+    fn keep(&self, target: &Target, connection: Connection) {
+        self.sweep();
+        let mut idle = self.idle.borrow_mut();
         if idle.values().map(Vec::len).sum::<usize>() >= MAX_IDLE {
             return;
         }
