@@ -41,7 +41,8 @@ pub fn serve(options: &Arc<Options>) -> Result<i32, Report> {
     };
     let file = Path::new(file);
     let before = identity(file);
-    let (program, denials) = load(options, file)?;
+    let denials = Denials::default();
+    let program = load(options, file, &denials)?;
     let address = options.serve.address;
     let mut config = Config {
         metrics: options.serve.metrics,
@@ -75,9 +76,10 @@ pub fn serve(options: &Arc<Options>) -> Result<i32, Report> {
         complain(&format!("Serving metrics on http://{address}/metrics\n"));
     }
     if serve.watch {
-        let (options, file, handle) = (options.clone(), PathBuf::from(file), server.handle());
+        let (options, file) = (options.clone(), PathBuf::from(file));
+        let (handle, denials) = (server.handle(), denials.clone());
         let watcher = std::thread::Builder::new().name("watch".into());
-        let watcher = watcher.spawn(move || watch(&options, &file, &handle, before));
+        let watcher = watcher.spawn(move || watch(&options, &file, &handle, before, &denials));
         watcher.context("cannot watch the file").map_err(|error| report::failed(&error))?;
     }
     let ended = server.run().context("the server failed");
@@ -86,8 +88,8 @@ pub fn serve(options: &Arc<Options>) -> Result<i32, Report> {
     Ok(0)
 }
 
-/// The program of a file, with what it is granted.
-fn load(options: &Arc<Options>, file: &Path) -> Result<(Arc<dyn Serve>, Denials), Report> {
+/// The program of a file, with what it is granted. What it is denied joins the list.
+fn load(options: &Arc<Options>, file: &Path, denials: &Denials) -> Result<Arc<dyn Serve>, Report> {
     let mut engines = Engines::new(options);
     let component = match engines.program(file)? {
         Program::Component(component) if component::handles(&component.exports()) => component,
@@ -102,8 +104,7 @@ fn load(options: &Arc<Options>, file: &Path) -> Result<(Arc<dyn Serve>, Denials)
         }
     };
     let none: &[OsString] = &[];
-    let granted = grants::grants(options, file, none).stdin(Input::Null);
-    let denials = granted.denials();
+    let granted = grants::grants(options, file, none).stdin(Input::Null).note_denials_in(denials);
     if options.show_grants {
         complain(&granted.to_string());
     }
@@ -123,7 +124,7 @@ fn load(options: &Arc<Options>, file: &Path) -> Result<(Arc<dyn Serve>, Denials)
         Ok(store)
     });
     let handler = handler.map_err(|error| component::other(&error))?;
-    Ok((Arc::new(handler), denials))
+    Ok(Arc::new(handler))
 }
 
 /// What tells a file apart from its earlier contents, where there is one.
@@ -133,7 +134,13 @@ fn identity(file: &Path) -> Option<[u8; 64]> {
 }
 
 /// Loads the file again whenever it changes.
-fn watch(options: &Arc<Options>, file: &Path, handle: &Handle, mut known: Option<[u8; 64]>) {
+fn watch(
+    options: &Arc<Options>,
+    file: &Path,
+    handle: &Handle,
+    mut known: Option<[u8; 64]>,
+    denials: &Denials,
+) {
     loop {
         std::thread::sleep(LOOK);
         let Some(now) = identity(file).filter(|now| known.as_ref() != Some(now)) else { continue };
@@ -143,8 +150,8 @@ fn watch(options: &Arc<Options>, file: &Path, handle: &Handle, mut known: Option
             continue;
         }
         known = Some(now);
-        match load(options, file) {
-            Ok((program, _)) => {
+        match load(options, file, denials) {
+            Ok(program) => {
                 handle.replace(program);
                 complain(&format!("`{}` was loaded again\n", file.display()));
             }

@@ -227,6 +227,12 @@ impl Grants {
         self
     }
 
+    /// Notes what is denied in a list that is there already, such as that of a program before.
+    pub fn note_denials_in(mut self, denials: &Denials) -> Grants {
+        self.net = self.net.note_denials_in(denials);
+        self
+    }
+
     /// What will be denied to guests with these grants; clones of them have the same list.
     pub fn denials(&self) -> Denials {
         self.net.denials().clone()

@@ -117,6 +117,11 @@ impl NetPolicy {
         self
     }
 
+    pub(crate) fn note_denials_in(mut self, denials: &Denials) -> NetPolicy {
+        self.denials = denials.clone();
+        self
+    }
+
     /// What was denied to every guest with a clone of this policy.
     pub fn denials(&self) -> &Denials {
         &self.denials
