@@ -85,6 +85,15 @@ pub fn duration(value: &OsStr) -> Result<Duration, Expected> {
     Duration::try_from_secs_f64(number * seconds).map_err(|_| expected())
 }
 
+/// What another function gives, unless that is zero.
+pub fn some<T: Default + PartialEq>(value: Result<T, Expected>) -> Result<Option<T>, Expected> {
+    let value = value?;
+    match value == T::default() {
+        true => Err("expected more than nothing".into()),
+        false => Ok(Some(value)),
+    }
+}
+
 /// `NAME=VALUE`, or `NAME` alone.
 pub fn pair(value: &OsStr) -> (OsString, Option<OsString>) {
     let bytes = value.as_bytes();
