@@ -356,14 +356,20 @@ fn server(answer: &'static [u8]) -> SocketAddr {
 }
 
 impl Guest {
-    /// Makes a request.
-    fn start(&mut self, address: SocketAddr) -> Val {
-        let fields = self.fields(&[]);
+    /// A request to a server, with these headers.
+    fn request_to(&mut self, address: SocketAddr, headers: &[(&str, &str)]) -> Val {
+        let fields = self.fields(headers);
         let request = self.get("new-outgoing-request", &[fields]);
         let http = [request.clone(), some(case("HTTP"))];
         assert_eq!(self.call("outgoing-request-set-scheme", &http), "ok");
         let authority = [request.clone(), some(text(&address.to_string()))];
         assert_eq!(self.call("outgoing-request-set-authority", &authority), "ok");
+        request
+    }
+
+    /// Makes a request.
+    fn start(&mut self, address: SocketAddr) -> Val {
+        let request = self.request_to(address, &[]);
         let options = self.get("new-request-options", &[]);
         self.value("http-outgoing-handler-handle", &[request, some(options)])
     }
@@ -434,12 +440,7 @@ fn a_request_without_a_body_announces_none() {
     let address = server(b"");
     let mut guest = Guest::new(Grants::new().http(address.to_string().parse().unwrap()));
     for (length, sent) in [("5", false), ("0", true)] {
-        let fields = guest.fields(&[("content-length", length)]);
-        let request = guest.get("new-outgoing-request", &[fields]);
-        let http = [request.clone(), some(case("HTTP"))];
-        assert_eq!(guest.call("outgoing-request-set-scheme", &http), "ok");
-        let authority = [request.clone(), some(text(&address.to_string()))];
-        assert_eq!(guest.call("outgoing-request-set-authority", &authority), "ok");
+        let request = guest.request_to(address, &[("content-length", length)]);
         let result = show(&guest.value("http-outgoing-handler-handle", &[request, NONE]));
         assert_eq!(result == "ok(#)", sent, "{result}");
         assert!(sent || result.starts_with("err(HTTP-request-body-size"), "{result}");
@@ -467,12 +468,7 @@ fn a_request_that_has_no_body_as_a_rule_has_the_one_that_is_written() {
         String::from_utf8(seen).unwrap()
     });
     let mut guest = Guest::new(Grants::new().http(address.to_string().parse().unwrap()));
-    let fields = guest.fields(&[]);
-    let request = guest.get("new-outgoing-request", &[fields]);
-    let http = [request.clone(), some(case("HTTP"))];
-    assert_eq!(guest.call("outgoing-request-set-scheme", &http), "ok");
-    let authority = [request.clone(), some(text(&address.to_string()))];
-    assert_eq!(guest.call("outgoing-request-set-authority", &authority), "ok");
+    let request = guest.request_to(address, &[]);
     let body = guest.get("outgoing-request-body", std::slice::from_ref(&request));
     let stream = guest.get("outgoing-body-write", std::slice::from_ref(&body));
     let write = "io-streams-output-stream-blocking-write-and-flush";
