@@ -1,5 +1,5 @@
-//! The address space of a memory: a reservation that never moves while native code uses it. When its store ends it may
-//! go back to its module, whose next instance takes it as if it were new. Invariant: `committed` bytes from the base on
+//! The address space of a memory: a reservation that never moves while native code uses it. `memory` lives in one. When
+//! its store ends it may go back to its module (`image`), whose next instance takes it as if it were new. Invariant: `committed` bytes from the base on
 //! and `below` bytes before it are readable and writable, nothing else is; what nobody has written is zero, or what the
 //! module's image has there.
 
@@ -9,13 +9,20 @@ use rustix::mm::{
     Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap,
 };
 
-use crate::{Shared, image::Slot, pagemap};
+use crate::{
+    Shared,
+    image::Slot,
+    pagemap::{self, Stretch},
+};
 
 /// Memories are made accessible in pieces of this size, a multiple of the page of every supported machine.
 pub(crate) const PAGE: usize = 1 << 16;
 
 /// Written bytes that a spare mapping keeps in memory; what is more goes back to the system.
 const KEPT: usize = 1 << 20;
+
+/// Calls a function for each stretch of a range that was written, or gives `false`.
+type Written = fn(Range<usize>, &mut dyn FnMut(Stretch)) -> bool;
 
 /// A reservation.
 pub(crate) struct Mapping {
@@ -94,7 +101,12 @@ impl Mapping {
     }
 
     /// Makes it what it was when its instance began. `None` when it cannot be, and the mapping is gone.
-    pub fn renew(mut self) -> Option<Mapping> {
+    pub fn renew(self) -> Option<Mapping> {
+        self.renew_by(pagemap::written)
+    }
+
+    /// The same, asking somebody else than the kernel.
+    fn renew_by(mut self, written: Written) -> Option<Mapping> {
         let home = self.home.as_ref()?;
         let image = home.slot.image().filter(|_| home.imaged);
         let (first, base) = (home.first, self.base() as usize);
@@ -108,7 +120,7 @@ impl Mapping {
                 unsafe { madvise(range.start as *mut _, range.len(), Advice::LinuxDontNeed) };
             dropped &= done.is_ok();
         };
-        let told = pagemap::written(all.clone(), |stretch| {
+        let told = written(all.clone(), &mut |stretch| {
             let range = stretch.start as usize..stretch.end as usize;
             if !stretch.is_present() || kept + range.len() > KEPT {
                 return forget(range);
@@ -143,5 +155,43 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the mapping belongs to this record, and is not used afterwards. A failure leaks it.
         let _ = unsafe { munmap(self.start.cast(), self.below + self.reserved) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEN: usize = 64 * PAGE;
+
+    /// A mapping that was grown and written to everywhere, and made as new.
+    fn renewed(written: Written) -> Mapping {
+        let slot = Shared::default();
+        let mut mapping = Slot::mapping(Some(&slot), LEN, PAGE).unwrap();
+        assert!(mapping.commit(3 * PAGE));
+        mapping.home.as_mut().unwrap().first = mapping.committed;
+        assert!(mapping.commit(40 * PAGE));
+        // SAFETY: so many bytes are accessible from the start of the mapping on.
+        unsafe { mapping.start.write_bytes(0xaa, 41 * PAGE) };
+        mapping.renew_by(written).unwrap()
+    }
+
+    fn is_zero(mapping: &Mapping) -> bool {
+        let len = mapping.below + mapping.committed;
+        // SAFETY: so many bytes are accessible from the start of the mapping on, and nobody writes them.
+        unsafe { core::slice::from_raw_parts(mapping.start, len) }.iter().all(|byte| *byte == 0)
+    }
+
+    #[test]
+    fn mappings_are_emptied_whatever_the_kernel_tells() {
+        for written in [pagemap::written as Written, |_, _| false] {
+            let mut mapping = renewed(written);
+            assert_eq!(mapping.committed, 3 * PAGE);
+            assert!(is_zero(&mapping));
+            assert!(mapping.commit(40 * PAGE));
+            assert!(is_zero(&mapping));
+        }
+        // A kernel that tells of nothing would leave everything.
+        assert!(!is_zero(&renewed(|_, _| true)));
     }
 }

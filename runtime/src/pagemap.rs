@@ -53,7 +53,7 @@ const PAGEMAP_SCAN: u64 = 3 << 30 | (size_of::<Scan>() as u64) << 16 | (b'f' as 
 /// any page may have been.
 ///
 /// What was written in a private mapping belongs to no file and is not the page of zeros; it is in memory or in the swap.
-pub(crate) fn written(range: Range<usize>, mut each: impl FnMut(Stretch)) -> bool {
+pub(crate) fn written(range: Range<usize>, each: &mut dyn FnMut(Stretch)) -> bool {
     static PAGEMAP: OnceLock<Option<File>> = OnceLock::new();
     let Some(pagemap) = PAGEMAP.get_or_init(|| File::open("/proc/self/pagemap").ok()) else {
         return false;
